@@ -1,0 +1,135 @@
+//! The program: every collaborator, built once from the settings.
+
+use std::{path::Path, sync::Arc};
+
+use crate::{
+    clock::Clock,
+    config::{Config, Mode},
+    crypto::{breached::BreachService, password::Passwords, seal::MasterKey},
+    db::{Db, Migration},
+    entropy::Entropy,
+    error::{Context, Error, Result},
+    flows::{gate::Gates, tenants::TenantCache},
+    mail::{Mailer, mailbox::Mailbox, smtp::Smtp},
+    store,
+    text::Texts,
+    view::View,
+};
+
+/// The schema, in the order it grew.
+pub const MIGRATIONS: &[Migration] = &[Migration {
+    version: 1,
+    name: "foundation",
+    sql: include_str!("../migrations/0001_foundation.sql"),
+}];
+
+/// Everything that a use case may need.
+#[derive(Debug)]
+pub struct App {
+    /// The settings.
+    pub config: Config,
+    /// The time.
+    pub clock: Clock,
+    /// Randomness.
+    pub entropy: Entropy,
+    /// The database.
+    pub db: Db,
+    /// What seals and marks.
+    pub master_key: MasterKey,
+    /// Password hashing.
+    pub passwords: Passwords,
+    /// Passwords known to be out in the world.
+    pub breached: BreachService,
+    /// Outgoing mail.
+    pub mailer: Mailer,
+    /// Pages, mails and their words.
+    pub view: View,
+    /// One at a time for each account.
+    pub gates: Arc<Gates>,
+    /// Settings of tenants, parsed.
+    pub tenants: TenantCache,
+    /// Wakes the sender of mails.
+    pub mail_due: tokio::sync::Notify,
+}
+
+impl App {
+    /// Builds everything: opens and migrates the database, loads or makes the master key.
+    ///
+    /// # Errors
+    /// Where the data folder, the key or the database cannot be used, or the database belongs to
+    /// another master key.
+    pub async fn open(config: Config) -> Result<Arc<Self>> {
+        Self::open_with(config, Clock::System, Entropy::Os).await
+    }
+
+    /// As [`App::open`], with a clock and randomness of the caller's.
+    ///
+    /// # Errors
+    /// As [`App::open`].
+    pub async fn open_with(config: Config, clock: Clock, entropy: Entropy) -> Result<Arc<Self>> {
+        make_folder(&config.data_dir)?;
+        let master_key = match &config.master_key {
+            Some(key) => MasterKey::from_bytes(key.expose())?,
+            None => MasterKey::load_or_create(&config.data_dir.join("master.key"), &entropy)?,
+        };
+        let db = Db::open(&config.database).await?;
+        db.migrate(MIGRATIONS, clock.now()).await?;
+        check_key(&db, &master_key, &clock).await?;
+        let app = Self {
+            passwords: Passwords::new(&config.passwords, entropy.clone())?,
+            breached: BreachService::new(config.passwords.breach_service.as_ref())?,
+            mailer: mailer(&config)?,
+            view: View::new(Texts::load()?)?,
+            gates: Arc::default(),
+            tenants: TenantCache::default(),
+            mail_due: tokio::sync::Notify::new(),
+            config,
+            clock,
+            entropy,
+            db,
+            master_key,
+        };
+        Ok(Arc::new(app))
+    }
+
+    /// Writes out what is still under way and closes the database.
+    pub async fn close(&self) {
+        self.db.close().await;
+    }
+}
+
+/// The data folder is the server's alone: the master key lives in it.
+fn make_folder(path: &Path) -> Result<()> {
+    use std::os::unix::fs::DirBuilderExt as _;
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path)
+        .doing("making the data folder")
+}
+
+fn mailer(config: &Config) -> Result<Mailer> {
+    match (&config.mail.smtp_url, config.mode) {
+        (Some(_), _) => Smtp::new(&config.mail).map(Mailer::Smtp).doing("reading mail.smtp_url"),
+        (None, Mode::Production) => Ok(Mailer::Held),
+        (None, Mode::Development | Mode::Demo) => Ok(Mailer::Mailbox(Mailbox::default())),
+    }
+}
+
+/// Two nodes with different keys could not read each other's mail and would break each other's
+/// audit chain; better not to start.
+async fn check_key(db: &Db, key: &MasterKey, clock: &Clock) -> Result<()> {
+    let mine = key.check_value()?;
+    let stored = db
+        .write((mine, clock.now()), |tx, (mine, now)| {
+            Box::pin(store::instance::key_check(tx, *mine, *now))
+        })
+        .await?;
+    if stored == mine {
+        return Ok(());
+    }
+    Err(Error::internal(
+        "opening the database",
+        "it was made with another master key; set master_key or master_key_file to that one",
+    ))
+}

@@ -1,0 +1,16 @@
+//! What the rules are made of: values and decisions, no input or output, nothing that waits.
+
+pub mod agent;
+pub mod audit;
+pub mod captcha;
+pub mod email;
+pub mod guessing;
+pub mod login;
+pub mod network;
+pub mod password;
+pub mod registration;
+pub mod session;
+pub mod settings;
+pub mod tenant;
+pub mod ticket;
+pub mod user;

@@ -1,0 +1,250 @@
+//! What is worth recording: a closed list of security events, and the form in which a recorded
+//! row enters the chain. No secret and no password ever becomes part of an event.
+
+use serde_json::{Map, Value};
+
+use crate::{
+    clock::Timestamp,
+    id::{AuditId, TenantId, UserId},
+};
+
+macro_rules! actions {
+    ($($(#[$doc:meta])* $name:ident => $text:literal,)*) => {
+        /// What happened. The spelling is stable.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum Action { $($(#[$doc])* $name,)* }
+
+        impl Action {
+            /// Every action there is.
+            pub const ALL: &'static [Action] = &[$(Action::$name,)*];
+
+            /// The stable spelling.
+            #[must_use]
+            pub fn as_str(self) -> &'static str {
+                match self { $(Action::$name => $text,)* }
+            }
+        }
+    };
+}
+
+actions! {
+    /// A password was asked for and a session opened, or not.
+    LoginPassword => "auth.login.password",
+    /// The password was right and a second factor is due.
+    LoginChallenged => "auth.login.challenged",
+    /// The password was right and a new one is due.
+    LoginPasswordChangeRequired => "auth.login.password_change_required",
+    /// Somebody asked for an account.
+    RegistrationRequested => "user.registration.requested",
+    /// An account was made of a registration.
+    UserCreated => "user.created",
+    /// An address was proved.
+    EmailVerified => "user.email.verified",
+    /// A reset of the password was asked for.
+    PasswordResetRequested => "user.password.reset_requested",
+    /// The password was reset by a mailed link.
+    PasswordReset => "user.password.reset",
+    /// The password was set by an operator.
+    PasswordSet => "user.password.set",
+    /// The password's hash was brought to present strength.
+    PasswordRehashed => "user.password.rehashed",
+    /// A user was suspended.
+    UserSuspended => "user.suspended",
+    /// A user was let in again.
+    UserActivated => "user.activated",
+    /// A user was deleted.
+    UserDeleted => "user.deleted",
+    /// A session was ended by an operator.
+    SessionEnded => "session.ended",
+    /// A tenant was made.
+    TenantCreated => "tenant.created",
+    /// A tenant's name, settings or looks were changed.
+    TenantUpdated => "tenant.updated",
+    /// A tenant was suspended.
+    TenantSuspended => "tenant.suspended",
+    /// A tenant was taken into use again.
+    TenantActivated => "tenant.activated",
+    /// A tenant was deleted.
+    TenantDeleted => "tenant.deleted",
+}
+
+/// Who did it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Actor {
+    /// Nobody who has proved who he is.
+    Anonymous,
+    /// A user of the tenant.
+    User(UserId),
+    /// An operator on the machine.
+    Operator,
+}
+
+impl Actor {
+    /// The stored kind.
+    #[must_use]
+    pub fn kind(self) -> &'static str {
+        match self {
+            Self::Anonymous => "anonymous",
+            Self::User(_) => "user",
+            Self::Operator => "operator",
+        }
+    }
+
+    /// The stored id.
+    #[must_use]
+    pub fn id(self) -> Option<String> {
+        match self {
+            Self::User(user) => Some(user.to_string()),
+            Self::Anonymous | Self::Operator => None,
+        }
+    }
+}
+
+/// What it was done to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Target {
+    /// A user, or an account that turned out not to exist.
+    User(Option<UserId>),
+    /// A pending registration, by the id its account would have.
+    Registration(UserId),
+    /// A session.
+    Session(crate::id::SessionId),
+    /// The tenant itself.
+    Tenant(TenantId),
+}
+
+impl Target {
+    /// The stored kind.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::User(_) => "user",
+            Self::Registration(_) => "registration",
+            Self::Session(_) => "session",
+            Self::Tenant(_) => "tenant",
+        }
+    }
+
+    /// The stored id.
+    #[must_use]
+    pub fn id(&self) -> Option<String> {
+        match self {
+            Self::User(user) => user.map(|id| id.to_string()),
+            Self::Registration(user) => Some(user.to_string()),
+            Self::Session(session) => Some(session.to_string()),
+            Self::Tenant(tenant) => Some(tenant.to_string()),
+        }
+    }
+}
+
+/// Whether it came to pass.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// It did.
+    Success,
+    /// It did not.
+    Failure,
+}
+
+impl Outcome {
+    /// The stored spelling.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Success => "success",
+            Self::Failure => "failure",
+        }
+    }
+}
+
+/// One thing worth recording.
+#[derive(Debug, Clone)]
+pub struct Event {
+    /// What happened.
+    pub action: Action,
+    /// Who did it.
+    pub actor: Actor,
+    /// To what.
+    pub target: Target,
+    /// Whether it came to pass.
+    pub outcome: Outcome,
+    /// Further facts: codes and counts, never secrets.
+    pub detail: Map<String, Value>,
+}
+
+impl Event {
+    /// Something that came to pass.
+    #[must_use]
+    pub fn success(action: Action, actor: Actor, target: Target) -> Self {
+        Self { action, actor, target, outcome: Outcome::Success, detail: Map::new() }
+    }
+
+    /// Something that did not, and the code that says why.
+    #[must_use]
+    pub fn failure(action: Action, actor: Actor, target: Target, reason: &str) -> Self {
+        let mut event = Self::success(action, actor, target);
+        event.outcome = Outcome::Failure;
+        event.with("reason", reason)
+    }
+
+    /// The same, with one more fact.
+    #[must_use]
+    pub fn with(mut self, key: &str, value: impl Into<Value>) -> Self {
+        self.detail.insert(key.to_owned(), value.into());
+        self
+    }
+}
+
+/// A recorded row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Record {
+    /// Which row.
+    pub id: AuditId,
+    /// When.
+    pub at: Timestamp,
+    /// What.
+    pub action: String,
+    /// Who, by kind.
+    pub actor_type: String,
+    /// Who, by id.
+    pub actor_id: Option<String>,
+    /// To what, by kind.
+    pub target_type: String,
+    /// To what, by id.
+    pub target_id: Option<String>,
+    /// From which address.
+    pub address: String,
+    /// By which agent.
+    pub agent: String,
+    /// `success` or `failure`.
+    pub result: String,
+    /// In which request.
+    pub request_id: String,
+    /// Further facts, as JSON.
+    pub detail: String,
+}
+
+impl Record {
+    /// The parts that the chain covers, in their fixed order. An absent id is not an empty one.
+    #[must_use]
+    pub fn parts(&self) -> Vec<Vec<u8>> {
+        let optional = |value: &Option<String>| match value {
+            None => vec![0],
+            Some(text) => [&[1], text.as_bytes()].concat(),
+        };
+        vec![
+            self.id.to_string().into_bytes(),
+            self.at.micros().to_be_bytes().to_vec(),
+            self.action.clone().into_bytes(),
+            self.actor_type.clone().into_bytes(),
+            optional(&self.actor_id),
+            self.target_type.clone().into_bytes(),
+            optional(&self.target_id),
+            self.address.clone().into_bytes(),
+            self.agent.clone().into_bytes(),
+            self.result.clone().into_bytes(),
+            self.request_id.clone().into_bytes(),
+            self.detail.clone().into_bytes(),
+        ]
+    }
+}

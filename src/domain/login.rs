@@ -1,0 +1,158 @@
+//! The decision of a sign-in: facts in, one answer out.
+//!
+//! Every branch that follows a password is on this page and nowhere else; whoever takes a
+//! password (the API, a page, a portal) asks here.
+
+use std::time::Duration;
+
+use crate::{
+    clock::Timestamp,
+    domain::{settings::Settings, user::UserStatus},
+};
+
+/// A second factor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Method {
+    /// A passkey or security key.
+    Webauthn,
+    /// A code of an authenticator app.
+    Totp,
+    /// A mailed code.
+    Email,
+    /// One of the codes kept for a bad day.
+    BackupCode,
+}
+
+impl Method {
+    /// The documented spelling.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Webauthn => "webauthn",
+            Self::Totp => "totp",
+            Self::Email => "email",
+            Self::BackupCode => "backup_code",
+        }
+    }
+}
+
+/// What the password turned out to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Proof {
+    /// The account's password.
+    Account,
+    /// The password of the newest registration that is still pending for the address.
+    Pending,
+    /// Wrong, or nothing to compare it with.
+    Wrong,
+}
+
+/// What is known when the password has been checked.
+#[derive(Debug, Clone)]
+pub struct Facts {
+    /// What the password turned out to be.
+    pub proof: Proof,
+    /// The account, where there is one.
+    pub account: Option<Account>,
+}
+
+/// What is known of the account.
+#[derive(Debug, Clone)]
+pub struct Account {
+    /// Whether it may be used.
+    pub status: UserStatus,
+    /// Whether its address is proved.
+    pub email_verified: bool,
+    /// Whether an administrator wants a new password.
+    pub must_change_password: bool,
+    /// When the password was set.
+    pub password_changed_at: Timestamp,
+    /// The second factors that are enrolled, in any order.
+    pub methods: Vec<Method>,
+    /// The one the user prefers.
+    pub default_method: Option<Method>,
+    /// Whether a trusted-device token for this very user was shown.
+    pub device_trusted: bool,
+}
+
+/// What happens next.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Decision {
+    /// No, and nothing more is told.
+    Refuse,
+    /// The same no, and the mail that proves a pending registration goes out once more.
+    RefusePending,
+    /// The account is suspended, or not yet approved.
+    Suspended,
+    /// The address has to be proved first.
+    EmailNotVerified,
+    /// A new password is due.
+    ChangePassword,
+    /// A second factor is due.
+    Challenge {
+        /// What the user may use, strongest first.
+        methods: Vec<Method>,
+        /// What to offer first.
+        default: Method,
+    },
+    /// A second factor is due and the user has none to show.
+    Enrol,
+    /// In.
+    Grant,
+}
+
+/// Decides what follows a password.
+#[must_use]
+pub fn decide(settings: &Settings, facts: &Facts, now: Timestamp) -> Decision {
+    let account = match (facts.proof, &facts.account) {
+        (Proof::Account, Some(account)) => account,
+        (Proof::Pending, _) => return Decision::RefusePending,
+        _ => return Decision::Refuse,
+    };
+    if account.status != UserStatus::Active {
+        return Decision::Suspended;
+    }
+    if settings.email_verification && !account.email_verified {
+        return Decision::EmailNotVerified;
+    }
+    if account.must_change_password || is_expired(settings, account, now) {
+        return Decision::ChangePassword;
+    }
+    if account.device_trusted || !(settings.mfa_required || has_factor(&account.methods)) {
+        return Decision::Grant;
+    }
+    challenge(settings, account)
+}
+
+fn is_expired(settings: &Settings, account: &Account, now: Timestamp) -> bool {
+    settings.password_policy.max_age_days.is_some_and(|days| {
+        now.since(account.password_changed_at) >= Duration::from_secs(u64::from(days) * 86_400)
+    })
+}
+
+/// Backup codes alone are no factor: they stand in for one.
+fn has_factor(methods: &[Method]) -> bool {
+    methods.iter().any(|method| *method != Method::BackupCode)
+}
+
+fn challenge(settings: &Settings, account: &Account) -> Decision {
+    let offered_unasked =
+        !has_factor(&account.methods) && account.email_verified && settings.mfa_email_allowed;
+    let methods: Vec<Method> = [Method::Webauthn, Method::Totp, Method::Email, Method::BackupCode]
+        .into_iter()
+        .filter(|method| match method {
+            Method::Email => {
+                settings.mfa_email_allowed && (offered_unasked || account.methods.contains(method))
+            }
+            _ => account.methods.contains(method),
+        })
+        .collect();
+    let preferred = account.default_method.filter(|method| methods.contains(method));
+    match preferred.or_else(|| methods.first().copied()) {
+        Some(default) if has_factor(&methods) => Decision::Challenge { methods, default },
+        _ => Decision::Enrol,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,350 @@
+//! What holds in a tenant: settings as written in layers, and as they take effect.
+//!
+//! A layer ([`SettingsLayer`]) says only what somebody decided: the tenant, or its partner. Where
+//! no layer speaks, the product's default holds; where both speak on a matter of security, the
+//! stricter wins, so that a tenant cannot loosen what its partner demands.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use url::Url;
+
+use crate::domain::password::PasswordPolicy;
+
+/// One layer of settings, as stored and as an operator writes it.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SettingsLayer {
+    /// Who may make an account for himself, and how.
+    pub registration: RegistrationLayer,
+    /// What a password must be.
+    pub password_policy: PasswordPolicyLayer,
+    /// Second factors.
+    pub mfa: MfaLayer,
+    /// How long a session lives.
+    pub session: SessionLayer,
+    /// The Authentication API.
+    pub auth_api: AuthApiLayer,
+    /// Addresses that a person may be sent to after a mailed link, compared exactly.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub allowed_return_urls: Option<Vec<String>>,
+    /// The language where a person has chosen none: `en` or `de`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub default_locale: Option<String>,
+}
+
+macro_rules! layer {
+    ($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident: $type:ty,)* }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+        #[serde(default, deny_unknown_fields)]
+        pub struct $name {
+            $($(#[$field_doc])* #[serde(skip_serializing_if = "Option::is_none")] pub $field: Option<$type>,)*
+        }
+    };
+}
+
+layer! {
+    /// Self-registration.
+    RegistrationLayer {
+        /// Whether people may register themselves. Default: no.
+        enabled: bool,
+        /// Whether an address must be proved before there is an account. Default: yes.
+        email_verification: bool,
+        /// Whether an administrator must agree. Default: no.
+        approval: bool,
+        /// `none` or `proof_of_work`. Default: `none`.
+        captcha: Captcha,
+        /// Domains that alone are taken; subdomains are domains of their own.
+        allowed_email_domains: Vec<String>,
+        /// Domains that are never taken.
+        blocked_email_domains: Vec<String>,
+        /// A JSON Schema that `custom_data` must fit.
+        custom_data_schema: Value,
+    }
+}
+
+layer! {
+    /// What a password must be; see [`PasswordPolicy`].
+    PasswordPolicyLayer {
+        /// Characters at least; never below 8.
+        min_length: usize,
+        /// A small letter.
+        require_lowercase: bool,
+        /// A capital letter.
+        require_uppercase: bool,
+        /// A digit.
+        require_digit: bool,
+        /// Something that is neither letter nor digit.
+        require_symbol: bool,
+        /// Not one of the common passwords. Default: yes.
+        refuse_common: bool,
+        /// Not one of the last so many. Default: 0.
+        history: usize,
+        /// Days until a new one is due. Default: never.
+        max_age_days: u32,
+        /// Not one known to the breached-password service. Default: no.
+        check_breached: bool,
+    }
+}
+
+layer! {
+    /// Second factors.
+    MfaLayer {
+        /// Whether everybody needs one. Default: no.
+        required: bool,
+        /// Whether a mailed code counts as one. Default: yes.
+        email_allowed: bool,
+    }
+}
+
+layer! {
+    /// How long a session lives.
+    SessionLayer {
+        /// Minutes without use. Default: 60.
+        idle_minutes: u32,
+        /// Minutes in all. Default: 1,440 (24 hours).
+        absolute_minutes: u32,
+        /// Minutes without use with `remember_me`. Default: 20,160 (14 days).
+        remember_idle_minutes: u32,
+        /// Minutes in all with `remember_me`. Default: 43,200 (30 days).
+        remember_absolute_minutes: u32,
+    }
+}
+
+layer! {
+    /// The Authentication API.
+    AuthApiLayer {
+        /// Whether every caller must present an application's token. Default: no.
+        require_client_token: bool,
+    }
+}
+
+/// What proves that no machine registers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Captcha {
+    /// Nothing.
+    None,
+    /// A puzzle that the browser solves by itself.
+    ProofOfWork,
+}
+
+/// Settings as they take effect.
+#[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
+pub struct Settings {
+    /// Whether people may register themselves.
+    pub registration_enabled: bool,
+    /// Whether an address must be proved before there is an account.
+    pub email_verification: bool,
+    /// Whether an administrator must agree to a registration.
+    pub approval: bool,
+    /// What proves that no machine registers.
+    pub captcha: Captcha,
+    /// Domains that alone are taken; empty: all.
+    pub allowed_email_domains: Vec<String>,
+    /// Domains that are never taken.
+    pub blocked_email_domains: Vec<String>,
+    /// What `custom_data` must fit.
+    pub custom_data_schema: Option<Value>,
+    /// What a password must be.
+    pub password_policy: PasswordPolicy,
+    /// Whether everybody needs a second factor.
+    pub mfa_required: bool,
+    /// Whether a mailed code counts as a second factor.
+    pub mfa_email_allowed: bool,
+    /// Session lifetimes without and with `remember_me`.
+    pub session: SessionLifetimes,
+    /// Whether every caller must present an application's token.
+    pub require_client_token: bool,
+    /// Where a person may be sent after a mailed link.
+    pub allowed_return_urls: Vec<String>,
+    /// The language where a person has chosen none.
+    pub default_locale: String,
+}
+
+/// How long a session lives, without and with `remember_me`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SessionLifetimes {
+    /// Without use.
+    pub idle: Duration,
+    /// In all.
+    pub absolute: Duration,
+    /// Without use, remembered.
+    pub remember_idle: Duration,
+    /// In all, remembered.
+    pub remember_absolute: Duration,
+}
+
+impl Settings {
+    /// The effect of a partner's and a tenant's layer together.
+    #[must_use]
+    pub fn effective(partner: &SettingsLayer, tenant: &SettingsLayer) -> Self {
+        let (p, t) = (&partner.registration, &tenant.registration);
+        Self {
+            registration_enabled: t.enabled.unwrap_or(false) && p.enabled != Some(false),
+            email_verification: demanded(p.email_verification, t.email_verification, true),
+            approval: demanded(p.approval, t.approval, false),
+            captcha: if [p.captcha, t.captcha].contains(&Some(Captcha::ProofOfWork)) {
+                Captcha::ProofOfWork
+            } else {
+                Captcha::None
+            },
+            allowed_email_domains: t
+                .allowed_email_domains
+                .clone()
+                .or_else(|| p.allowed_email_domains.clone())
+                .unwrap_or_default(),
+            blocked_email_domains: [&p.blocked_email_domains, &t.blocked_email_domains]
+                .into_iter()
+                .flatten()
+                .flatten()
+                .cloned()
+                .collect(),
+            custom_data_schema: t
+                .custom_data_schema
+                .clone()
+                .or_else(|| p.custom_data_schema.clone()),
+            password_policy: policy(&partner.password_policy, &tenant.password_policy),
+            mfa_required: demanded(partner.mfa.required, tenant.mfa.required, false),
+            mfa_email_allowed: granted(partner.mfa.email_allowed, tenant.mfa.email_allowed, true),
+            session: lifetimes(&partner.session, &tenant.session),
+            require_client_token: demanded(
+                partner.auth_api.require_client_token,
+                tenant.auth_api.require_client_token,
+                false,
+            ),
+            allowed_return_urls: tenant.allowed_return_urls.clone().unwrap_or_default(),
+            default_locale: tenant
+                .default_locale
+                .clone()
+                .or_else(|| partner.default_locale.clone())
+                .unwrap_or_else(|| "en".to_owned()),
+        }
+    }
+}
+
+/// A demand holds as soon as one layer makes it.
+fn demanded(partner: Option<bool>, tenant: Option<bool>, default: bool) -> bool {
+    match (partner, tenant) {
+        (None, None) => default,
+        (a, b) => a == Some(true) || b == Some(true),
+    }
+}
+
+/// A permission falls as soon as one layer refuses it.
+fn granted(partner: Option<bool>, tenant: Option<bool>, default: bool) -> bool {
+    match (partner, tenant) {
+        (None, None) => default,
+        (a, b) => a != Some(false) && b != Some(false),
+    }
+}
+
+fn policy(p: &PasswordPolicyLayer, t: &PasswordPolicyLayer) -> PasswordPolicy {
+    PasswordPolicy {
+        min_length: p.min_length.max(t.min_length),
+        require_lowercase: demanded(p.require_lowercase, t.require_lowercase, false),
+        require_uppercase: demanded(p.require_uppercase, t.require_uppercase, false),
+        require_digit: demanded(p.require_digit, t.require_digit, false),
+        require_symbol: demanded(p.require_symbol, t.require_symbol, false),
+        refuse_common: demanded(p.refuse_common, t.refuse_common, true),
+        history: p.history.max(t.history).unwrap_or(0),
+        max_age_days: shortest(p.max_age_days, t.max_age_days),
+        check_breached: demanded(p.check_breached, t.check_breached, false),
+    }
+}
+
+fn shortest(a: Option<u32>, b: Option<u32>) -> Option<u32> {
+    [a, b].into_iter().flatten().min()
+}
+
+fn lifetimes(p: &SessionLayer, t: &SessionLayer) -> SessionLifetimes {
+    let pick = |a: Option<u32>, b: Option<u32>, default: u32| {
+        Duration::from_secs(u64::from(shortest(a, b).unwrap_or(default)) * 60)
+    };
+    SessionLifetimes {
+        idle: pick(p.idle_minutes, t.idle_minutes, 60),
+        absolute: pick(p.absolute_minutes, t.absolute_minutes, 24 * 60),
+        remember_idle: pick(p.remember_idle_minutes, t.remember_idle_minutes, 14 * 24 * 60),
+        remember_absolute: pick(
+            p.remember_absolute_minutes,
+            t.remember_absolute_minutes,
+            30 * 24 * 60,
+        ),
+    }
+}
+
+impl SettingsLayer {
+    /// The faults of these values, one sentence each, with the setting's name first.
+    #[must_use]
+    pub fn faults(&self) -> Vec<String> {
+        let mut faults = Vec::new();
+        let mut check = |fine: bool, text: &str| {
+            if !fine {
+                faults.push(text.to_owned());
+            }
+        };
+        let policy = &self.password_policy;
+        check(
+            policy.min_length.is_none_or(|min| (8..=256).contains(&min)),
+            "password_policy.min_length: 8 to 256",
+        );
+        check(policy.history.is_none_or(|n| n <= 24), "password_policy.history: 0 to 24");
+        check(policy.max_age_days != Some(0), "password_policy.max_age_days: 1 or more");
+        let session = &self.session;
+        for (name, minutes) in [
+            ("idle_minutes", session.idle_minutes),
+            ("absolute_minutes", session.absolute_minutes),
+            ("remember_idle_minutes", session.remember_idle_minutes),
+            ("remember_absolute_minutes", session.remember_absolute_minutes),
+        ] {
+            check(
+                minutes.is_none_or(|m| (1..=525_600).contains(&m)),
+                &format!("session.{name}: 1 to 525600"),
+            );
+        }
+        check(
+            self.allowed_return_urls.iter().flatten().all(|url| is_return_url(url)),
+            "allowed_return_urls: absolute http or https addresses without user, fragment or '*'",
+        );
+        check(
+            self.default_locale.as_deref().is_none_or(|locale| ["en", "de"].contains(&locale)),
+            "default_locale: en or de",
+        );
+        let registration = &self.registration;
+        check(
+            [&registration.allowed_email_domains, &registration.blocked_email_domains]
+                .into_iter()
+                .flatten()
+                .flatten()
+                .all(|domain| idna::domain_to_ascii(domain).is_ok_and(|ascii| ascii == *domain)),
+            "registration.*_email_domains: domains in lower case, international ones as xn--",
+        );
+        check(
+            registration.custom_data_schema.as_ref().is_none_or(is_schema),
+            "registration.custom_data_schema: a JSON Schema (draft 2020-12) without remote references",
+        );
+        faults
+    }
+}
+
+fn is_return_url(text: &str) -> bool {
+    Url::parse(text).is_ok_and(|url| {
+        matches!(url.scheme(), "http" | "https")
+            && url.host().is_some()
+            && url.username().is_empty()
+            && url.password().is_none()
+            && url.fragment().is_none()
+            && !text.contains(['*', '\\'])
+            && !text.chars().any(|c| c.is_control() || c.is_whitespace())
+    })
+}
+
+fn is_schema(value: &Value) -> bool {
+    value.is_object() && jsonschema::validator_for(value).is_ok()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,67 @@
+use super::{Settings, SettingsLayer};
+
+fn layer(text: &str) -> SettingsLayer {
+    serde_json::from_str(text).unwrap()
+}
+
+fn effective(partner: &str, tenant: &str) -> Settings {
+    Settings::effective(&layer(partner), &layer(tenant))
+}
+
+#[test]
+fn without_a_word_the_products_defaults_hold() {
+    let settings = effective("{}", "{}");
+    assert!(!settings.registration_enabled);
+    assert!(settings.email_verification);
+    assert!(!settings.mfa_required);
+    assert_eq!(settings.session.idle.as_secs(), 3600);
+    assert_eq!(settings.session.absolute.as_secs(), 86_400);
+}
+
+#[test]
+fn a_tenant_cannot_loosen_what_its_partner_demands() {
+    let settings = effective(
+        r#"{"registration": {"enabled": false, "email_verification": true},
+            "mfa": {"required": true, "email_allowed": false},
+            "password_policy": {"min_length": 20, "refuse_common": true},
+            "session": {"absolute_minutes": 60}, "auth_api": {"require_client_token": true}}"#,
+        r#"{"registration": {"enabled": true, "email_verification": false},
+            "mfa": {"required": false, "email_allowed": true},
+            "password_policy": {"min_length": 9, "refuse_common": false},
+            "session": {"absolute_minutes": 9999}, "auth_api": {"require_client_token": false}}"#,
+    );
+    assert!(!settings.registration_enabled && settings.email_verification);
+    assert!(settings.mfa_required && !settings.mfa_email_allowed && settings.require_client_token);
+    assert_eq!(settings.password_policy.min_length, Some(20));
+    assert!(settings.password_policy.refuse_common);
+    assert_eq!(settings.session.absolute.as_secs(), 3600);
+}
+
+#[test]
+fn a_tenant_may_be_stricter_than_its_partner() {
+    let settings = effective(
+        r#"{"password_policy": {"min_length": 10}, "session": {"idle_minutes": 60}}"#,
+        r#"{"password_policy": {"min_length": 30}, "session": {"idle_minutes": 5}}"#,
+    );
+    assert_eq!(settings.password_policy.min_length, Some(30));
+    assert_eq!(settings.session.idle.as_secs(), 300);
+}
+
+#[test]
+fn a_wrong_value_is_named() {
+    for (text, name) in [
+        (r#"{"password_policy": {"min_length": 7}}"#, "password_policy.min_length"),
+        (r#"{"session": {"idle_minutes": 0}}"#, "session.idle_minutes"),
+        (r#"{"allowed_return_urls": ["javascript:alert(1)"]}"#, "allowed_return_urls"),
+        (r#"{"allowed_return_urls": ["https://*.example.com/"]}"#, "allowed_return_urls"),
+        (r#"{"allowed_return_urls": ["https://a@example.com/"]}"#, "allowed_return_urls"),
+        (r#"{"default_locale": "xx"}"#, "default_locale"),
+        (r#"{"registration": {"allowed_email_domains": ["Example.com"]}}"#, "registration."),
+        (r#"{"registration": {"custom_data_schema": {"type": 7}}}"#, "custom_data_schema"),
+    ] {
+        let faults = layer(text).faults();
+        assert_eq!(faults.len(), 1, "{text}: {faults:?}");
+        assert!(faults[0].contains(name), "{text}: {faults:?}");
+    }
+    assert!(serde_json::from_str::<SettingsLayer>(r#"{"mfa": {"requird": true}}"#).is_err());
+}

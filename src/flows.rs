@@ -1,0 +1,188 @@
+//! The use cases, and what each of them is handed.
+//!
+//! A use case takes a [`Cx`] and parsed input, orders the steps, and owns the transactions. What
+//! should happen is decided in `domain`; how it is said is decided in `http`.
+
+use std::sync::Arc;
+
+use url::form_urlencoded;
+
+use crate::{
+    app::App,
+    clock::Timestamp,
+    db::Query,
+    domain::{
+        audit::{Event, Record},
+        network::ClientAddress,
+        tenant::Tenant,
+    },
+    entropy::Entropy,
+    error::{Code, Error, Result},
+    id::{Id, TenantId},
+    store,
+    text::Locale,
+    view::{Brand, RawBrand},
+};
+
+pub mod audit;
+pub mod captcha;
+pub mod gate;
+pub mod login;
+pub mod outbox;
+pub mod password;
+pub mod register;
+pub mod session;
+pub mod tenants;
+pub mod users;
+pub mod verify_email;
+
+/// What a use case knows of its surroundings: fixed once for the whole request.
+#[derive(Debug, Clone)]
+pub struct Cx {
+    /// The program.
+    pub app: Arc<App>,
+    /// The tenant.
+    pub tenant: Arc<Tenant>,
+    /// Who asks.
+    pub caller: Arc<Caller>,
+    /// When.
+    pub now: Timestamp,
+}
+
+/// Who asks, as far as it can be told before anything is proved.
+#[derive(Debug, Clone)]
+pub struct Caller {
+    /// From where.
+    pub address: ClientAddress,
+    /// By which agent; at most 256 characters.
+    pub agent: String,
+    /// In which language answers are worded.
+    pub locale: Locale,
+    /// The `Accept-Language` header, for mail to somebody who has chosen nothing.
+    pub accept_language: Option<String>,
+    /// The request's id.
+    pub request_id: String,
+}
+
+impl Caller {
+    /// An operator on the machine.
+    #[must_use]
+    pub fn operator(request_id: String) -> Self {
+        Self {
+            address: ClientAddress::none(),
+            agent: "countersign".to_owned(),
+            locale: Locale::En,
+            accept_language: None,
+            request_id,
+        }
+    }
+}
+
+impl Cx {
+    /// A fresh identifier.
+    ///
+    /// # Errors
+    /// Where there is no randomness.
+    pub fn id<T: Id>(&self) -> Result<T> {
+        fresh_id(&self.app.entropy, self.now)
+    }
+
+    /// The row that records `event`.
+    ///
+    /// # Errors
+    /// Where there is no randomness.
+    pub fn record(&self, event: Event) -> Result<Query> {
+        record(&self.app, (self.tenant.id, self.now), &self.caller, event)
+    }
+
+    /// The address of a hosted page of the tenant. Built from the settings, never from the request.
+    #[must_use]
+    pub fn page_url(&self, page: &str, token: Option<&str>) -> String {
+        let mut url = format!("{}/{page}", base_url(&self.app, &self.tenant));
+        if let Some(token) = token {
+            let query = form_urlencoded::Serializer::new(String::new())
+                .append_pair("token", token)
+                .finish();
+            url.push('?');
+            url.push_str(&query);
+        }
+        url
+    }
+
+    /// Refuses a return address that the tenant does not allow; compared exactly.
+    ///
+    /// # Errors
+    /// `invalid_redirect_uri`.
+    pub fn check_redirect(&self, uri: Option<&str>) -> Result<()> {
+        let allowed = &self.tenant.settings.allowed_return_urls;
+        match uri {
+            Some(uri) if !allowed.iter().any(|known| known == uri) => {
+                Err(Error::refused(Code::InvalidRedirectUri))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The language for mail to somebody: their choice, else the tenant's.
+    #[must_use]
+    pub fn mail_locale(&self, chosen: Option<&str>) -> Locale {
+        let parse = |text: &str| text.parse::<Locale>().ok();
+        chosen
+            .and_then(parse)
+            .or_else(|| parse(&self.tenant.settings.default_locale))
+            .unwrap_or(Locale::En)
+    }
+}
+
+/// The row that records `event`, of a tenant and at a moment.
+///
+/// # Errors
+/// Where there is no randomness.
+pub fn record(
+    app: &App,
+    (tenant, now): (TenantId, Timestamp),
+    caller: &Caller,
+    event: Event,
+) -> Result<Query> {
+    let record = Record {
+        id: fresh_id(&app.entropy, now)?,
+        at: now,
+        action: event.action.as_str().to_owned(),
+        actor_type: event.actor.kind().to_owned(),
+        actor_id: event.actor.id(),
+        target_type: event.target.kind().to_owned(),
+        target_id: event.target.id(),
+        address: caller.address.text(),
+        agent: caller.agent.clone(),
+        result: event.outcome.as_str().to_owned(),
+        request_id: caller.request_id.clone(),
+        detail: serde_json::Value::Object(event.detail).to_string(),
+    };
+    Ok(store::audit::append(tenant, record))
+}
+
+/// A fresh identifier of something made at `now`.
+///
+/// # Errors
+/// Where there is no randomness.
+pub fn fresh_id<T: Id>(entropy: &Entropy, now: Timestamp) -> Result<T> {
+    entropy.id(now).map(T::from_uuid)
+}
+
+/// The address under which a tenant's hosted pages live.
+#[must_use]
+pub fn base_url(app: &App, tenant: &Tenant) -> String {
+    format!("{}/t/{}", app.config.public_url.as_str().trim_end_matches('/'), tenant.slug)
+}
+
+/// The looks of a tenant's pages and mails.
+#[must_use]
+pub fn brand(app: &App, tenant: &Tenant) -> Brand {
+    let looks = &tenant.branding;
+    Brand::new(RawBrand {
+        tenant_name: looks.display_name.as_deref().unwrap_or(&tenant.name),
+        logo_url: looks.logo_url.as_deref(),
+        primary_color: looks.primary_color.as_deref(),
+        base_url: &base_url(app, tenant),
+    })
+}

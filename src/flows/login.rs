@@ -1,0 +1,277 @@
+//! Sign-in with a password, up to a session, a second-factor step, or a no.
+//!
+//! One read, one hash, one write. The hash runs outside any transaction, so the write makes sure
+//! that the facts still hold; where they do not, everything starts over once.
+
+use std::time::Duration;
+
+use crate::{
+    crypto::{
+        opaque::{Token, digest_text},
+        password::{PasswordHash, Verdict},
+    },
+    db::Query,
+    domain::{
+        agent,
+        audit::{Action, Actor, Event, Target},
+        email::Email,
+        guessing::{self, NETWORK_FAILURES},
+        login::{Account, Decision, Facts, Method, Proof, decide},
+        password::Password,
+        session::Persistence,
+        user::User,
+    },
+    error::{Code, Error, Result},
+    flows::{Cx, outbox, password, register, session},
+    id::UserId,
+    mail::message::Message,
+    store::{
+        self,
+        login::{Found, Search},
+    },
+};
+
+mod write;
+
+/// How long a second-factor step may take.
+const STEP_LIFETIME: Duration = Duration::from_mins(10);
+
+/// A parsed sign-in.
+#[derive(Debug, Clone)]
+pub struct Input {
+    /// The address.
+    pub email: Email,
+    /// The password.
+    pub password: Password,
+    /// Whether the session outlives the browser.
+    pub persistence: Persistence,
+    /// The device's cookie, where it sent one.
+    pub device: Option<Token>,
+}
+
+/// What a right password led to.
+#[derive(Debug)]
+pub enum Outcome {
+    /// In.
+    SignedIn(SignedIn),
+    /// A second factor is due.
+    Challenge {
+        /// Whose.
+        user: UserId,
+        /// What the next step is proved by; lives ten minutes.
+        token: Token,
+        /// What the user may use, strongest first.
+        methods: Vec<Method>,
+        /// What to offer first.
+        default: Method,
+    },
+    /// A second factor is due and has to be enrolled first.
+    Enrol {
+        /// Whose.
+        user: UserId,
+        /// What can do nothing but enrol a first factor.
+        token: Token,
+    },
+    /// A new password is due; the link to set it was mailed.
+    ChangePassword {
+        /// Whose.
+        user: UserId,
+    },
+}
+
+/// A fresh session and the device it was opened from.
+#[derive(Debug)]
+pub struct SignedIn {
+    /// Whose.
+    pub user: UserId,
+    /// The session with its cookie's secret.
+    pub session: session::Opened,
+    /// The cookie of a device that is new.
+    pub device: Option<Token>,
+}
+
+/// What failures of an account are counted under, on every door.
+#[must_use]
+pub fn account_subject(email_key: &str) -> [u8; 32] {
+    digest_text(&["account", email_key])
+}
+
+/// Signs in.
+///
+/// # Errors
+/// `invalid_credentials`, `account_suspended`, `email_not_verified`, `too_many_attempts`, or where
+/// the database or the hash queue fails.
+pub async fn login(cx: &Cx, input: &Input) -> Result<Outcome> {
+    let _turn = cx.app.gates.enter(account_subject(input.email.key())).await?;
+    match attempt(cx, input).await {
+        // The facts changed while the password was hashed: see what they are now.
+        Err(Error::Refused(no)) if no.code == Code::InvalidToken => attempt(cx, input).await,
+        other => other,
+    }
+}
+
+async fn attempt(cx: &Cx, input: &Input) -> Result<Outcome> {
+    let search = search(cx, input);
+    let found = cx
+        .app
+        .db
+        .read((cx.tenant.id, search.clone()), |tx, (tenant, search)| {
+            Box::pin(store::login::facts(tx, *tenant, search))
+        })
+        .await?;
+    if let Some(retry) = must_wait(&found, cx) {
+        metrics::counter!("countersign_throttled_total").increment(1);
+        return Err(Error::Throttled { retry });
+    }
+    let (proof, stale) = verify(cx, input, &found).await?;
+    let facts = Facts { proof, account: account(&found) };
+    let decision = decide(&cx.tenant.settings, &facts, cx.now);
+    let step = Step { cx, input, search: &search, found: &found };
+    match (decision, &found.user) {
+        (Decision::Grant, Some(user)) => step.grant(user, stale).await,
+        (Decision::Challenge { methods, default }, Some(user)) => {
+            let token = step.challenge(user, "verify").await?;
+            Ok(Outcome::Challenge { user: user.id, token, methods, default })
+        }
+        (Decision::Enrol, Some(user)) => {
+            let token = step.challenge(user, "enrol").await?;
+            Ok(Outcome::Enrol { user: user.id, token })
+        }
+        (Decision::ChangePassword, Some(user)) => step.change_password(user).await,
+        (Decision::EmailNotVerified, Some(user)) => Err(step.ask_for_proof(user).await?),
+        (Decision::Suspended, Some(user)) => Err(step.suspended(user).await?),
+        _ => Err(step.refuse(proof).await?),
+    }
+}
+
+fn search(cx: &Cx, input: &Input) -> Search {
+    let network = cx.caller.address.network();
+    let device = input.device.as_ref().map(|token| *token.digest().as_bytes());
+    let cookie = input.device.as_ref().map_or("", |token| token.expose());
+    Search {
+        email_key: input.email.key().to_owned(),
+        account: account_subject(input.email.key()),
+        network: digest_text(&["network", &network]),
+        device,
+        device_subject: digest_text(&["device", input.email.key(), cookie]),
+        place: place(&cx.caller.agent, &network),
+        now: cx.now,
+    }
+}
+
+/// The kind of device and its network, as one short text that tells neither.
+fn place(agent: &str, network: &str) -> String {
+    use base64::Engine as _;
+    base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(digest_text(&["place", agent, network]))
+}
+
+/// A device that the user has signed in from has a count of its own, and no stranger's failures,
+/// of the account or of the network, hold it back.
+fn must_wait(found: &Found, cx: &Cx) -> Option<Duration> {
+    if found.device.is_some() {
+        return guessing::account_wait(found.device_count, cx.now);
+    }
+    let account = guessing::account_wait(found.account_count, cx.now);
+    account.max(guessing::network_wait(found.network_count, NETWORK_FAILURES, cx.now))
+}
+
+/// Checks the password against what there is: the account's hash, else the newest pending
+/// registration's, else a dummy, so that all cost the same.
+async fn verify(cx: &Cx, input: &Input, found: &Found) -> Result<(Proof, bool)> {
+    let (stored, right) = match (&found.user, &found.password, &found.pending) {
+        (Some(_), Some((hash, _)), _) => (Some(hash.clone()), Proof::Account),
+        (None, _, Some(pending)) => (Some(pending.password_hash.clone()), Proof::Pending),
+        _ => (None, Proof::Wrong),
+    };
+    let stored = stored.map(PasswordHash::from_stored);
+    match cx.app.passwords.verify(&input.password, stored.as_ref()).await? {
+        Verdict::Right { stale } => Ok((right, stale)),
+        Verdict::Wrong => Ok((Proof::Wrong, false)),
+    }
+}
+
+fn account(found: &Found) -> Option<Account> {
+    let (user, (_, changed_at)) = (found.user.as_ref()?, found.password.as_ref()?);
+    Some(Account {
+        status: user.status,
+        email_verified: user.email_verified_at.is_some(),
+        must_change_password: user.must_change_password,
+        password_changed_at: *changed_at,
+        methods: Vec::new(),
+        default_method: None,
+        device_trusted: false,
+    })
+}
+
+/// Something that a user who knew the password did.
+fn event(user: &User, action: Action) -> Event {
+    Event::success(action, Actor::User(user.id), Target::User(Some(user.id)))
+}
+
+/// A decided sign-in that is about to be written down.
+struct Step<'a> {
+    cx: &'a Cx,
+    input: &'a Input,
+    search: &'a Search,
+    found: &'a Found,
+}
+
+impl Step<'_> {
+    /// Whose count this attempt goes by.
+    fn subject(&self) -> [u8; 32] {
+        if self.found.device.is_some() { self.search.device_subject } else { self.search.account }
+    }
+
+    fn refusal(&self, user: &User, code: Code) -> Result<Query> {
+        let target = Target::User(Some(user.id));
+        let actor = Actor::User(user.id);
+        self.cx.record(Event::failure(Action::LoginPassword, actor, target, code.as_str()))
+    }
+
+    /// The notice of a sign-in from a device that is not known.
+    fn notice(&self, user: &User) -> Result<Query> {
+        let message = Message::NewDevice {
+            at: self.cx.now.micros(),
+            device: agent::label(&self.cx.caller.agent),
+            address: self.cx.caller.address.text(),
+        };
+        outbox::mail(self.cx, password::recipient(self.cx, user), &message)
+    }
+
+    /// A wrong password: counted, recorded, and answered like every other wrong one.
+    async fn refuse(&self, proof: Proof) -> Result<Error> {
+        let (cx, found) = (self.cx, self.found);
+        let user = found.user.as_ref().map(|user| user.id);
+        let target = Target::User(user);
+        let reason = match proof {
+            Proof::Pending => "registration_pending",
+            Proof::Account | Proof::Wrong => "wrong_password",
+        };
+        let event = Event::failure(Action::LoginPassword, Actor::Anonymous, target, reason);
+        let mut queries = vec![
+            store::attempts::add(cx.tenant.id, self.subject(), user, cx.now),
+            cx.record(event)?,
+        ];
+        if found.device.is_none() {
+            let (network, window) = (self.search.network, guessing::WINDOW);
+            queries.push(store::attempts::add_in_window(cx.tenant.id, network, window, cx.now));
+        }
+        let pending = found.pending.as_ref().filter(|_| proof == Proof::Pending);
+        let token = Token::generate(&cx.app.entropy)?;
+        let input = (cx.clone(), queries, pending.map(|it| it.id), token);
+        cx.app
+            .db
+            .write(input, |tx, (cx, queries, pending, token)| {
+                Box::pin(async move {
+                    let mut queries = queries.clone();
+                    if let Some(id) = pending {
+                        queries.extend(register::remind(tx, cx, *id, token).await?);
+                    }
+                    tx.pipeline(queries).await
+                })
+            })
+            .await?;
+        cx.app.mail_due.notify_one();
+        Ok(Error::refused(Code::InvalidCredentials))
+    }
+}

@@ -1,0 +1,207 @@
+//! Mail: putting it into the outbox with the change that it tells of, and sending what waits.
+
+use std::time::Duration;
+
+use crate::{
+    app::App,
+    clock::Timestamp,
+    crypto::opaque::digest_text,
+    db::{Query, Tx},
+    domain::tenant::{Slug, Tenant},
+    error::{Context, Error, Result},
+    flows::{Cx, brand, tenants},
+    id::{MailId, TenantId},
+    mail::{
+        SendFault,
+        compose::{Envelope, compose},
+        message::Message,
+    },
+    store::{self, outbox::Claimed},
+    text::Locale,
+};
+
+const SEAL: &str = "outbox";
+const HOUR: Duration = Duration::from_hours(1);
+
+/// Whom a mail goes to.
+#[derive(Debug, Clone, Copy)]
+pub struct Recipient<'a> {
+    /// The address, exactly as stored with the account or the registration.
+    pub email: &'a str,
+    /// The address as identity.
+    pub key: &'a str,
+    /// The language.
+    pub locale: Locale,
+}
+
+/// The row that puts a mail into the outbox.
+///
+/// # Errors
+/// Where there is no randomness to seal it with.
+pub fn mail(cx: &Cx, to: Recipient<'_>, message: &Message) -> Result<Query> {
+    let id: MailId = cx.id()?;
+    let plain = serde_json::to_vec(message).doing("writing a mail")?;
+    let aad = [cx.tenant.id.to_string(), id.to_string()];
+    let new = store::outbox::New {
+        id,
+        kind: message.kind(),
+        recipient: to.email.to_owned(),
+        recipient_key: to.key.to_owned(),
+        locale: to.locale.as_str().to_owned(),
+        payload: cx.app.master_key.seal(SEAL, &aad.each_ref().map(String::as_str), &plain)?,
+        now: cx.now,
+        give_up_at: cx.now + cx.app.config.mail.give_up_after,
+    };
+    Ok(store::outbox::insert(cx.tenant.id, new))
+}
+
+/// Counts one more mail of a kind to an address, and says whether it may go out: at most
+/// `per_hour` in an hour. The count is atomic over all nodes.
+///
+/// # Errors
+/// Where the database fails.
+pub async fn may_mail(tx: &mut Tx, cx: &Cx, kind: &str, key: &str, per_hour: u32) -> Result<bool> {
+    let subject = digest_text(&["mail", kind, key]);
+    let count = store::attempts::add_in_window(cx.tenant.id, subject, HOUR, cx.now)
+        .one::<crate::domain::guessing::Count>(tx)
+        .await?;
+    Ok(count.failures <= per_hour)
+}
+
+/// How many mails are claimed at once.
+const BATCH: i64 = 20;
+/// How long a claim holds: longer than a mail may take, and how long mail is late when a node dies.
+const CLAIM: Duration = Duration::from_mins(3);
+/// How long one mail may take in all.
+const PATIENCE: Duration = Duration::from_secs(90);
+
+/// Sends what is due; how many mails were claimed.
+///
+/// # Errors
+/// Where the database fails. A mail that cannot be sent is no error: it waits or is given up.
+pub async fn send_due(app: &App) -> Result<usize> {
+    if !app.mailer.is_ready() {
+        return Ok(0);
+    }
+    let now = app.clock.now();
+    let claimed = app
+        .db
+        .write(now, |tx, now| {
+            Box::pin(store::outbox::claim_all_tenants(tx, BATCH, *now + CLAIM, *now))
+        })
+        .await?;
+    let count = claimed.len();
+    futures_util::future::join_all(claimed.into_iter().map(|mail| deliver(app, mail)))
+        .await
+        .into_iter()
+        .collect::<Result<Vec<()>>>()?;
+    Ok(count)
+}
+
+async fn deliver(app: &App, mail: Claimed) -> Result<()> {
+    let outcome = match prepare(app, &mail).await {
+        Ok(ready) => tokio::time::timeout(PATIENCE, app.mailer.send(&ready))
+            .await
+            .unwrap_or_else(|_| Err(SendFault::later("it took too long"))),
+        Err(Error::Internal(fault)) => {
+            tracing::error!(mail = %mail.id, cause = fault.chain(), "a mail cannot be composed");
+            Err(SendFault::later("it cannot be composed; see the log"))
+        }
+        Err(other) => return Err(other),
+    };
+    let now = app.clock.now();
+    let (query, result) = match outcome {
+        Ok(()) => (store::outbox::sent(mail.tenant, mail.id, now), "sent"),
+        Err(SendFault::Never(why)) => (dead(&mail, &why, now), "dead"),
+        Err(SendFault::Later(why)) => {
+            let next = now + wait(app, mail.tries)?;
+            if next >= mail.give_up_at {
+                (dead(&mail, &why, now), "dead")
+            } else {
+                tracing::warn!(mail = %mail.id, tries = mail.tries, why, "mail waits");
+                (store::outbox::postpone(mail.tenant, mail.id, &why, next), "postponed")
+            }
+        }
+    };
+    metrics::counter!("countersign_mails_total", "result" => result).increment(1);
+    app.db.write(query, |tx, query| Box::pin(query.clone().execute(tx))).await?;
+    Ok(())
+}
+
+fn dead(mail: &Claimed, why: &str, now: Timestamp) -> Query {
+    tracing::error!(mail = %mail.id, tries = mail.tries, why, "mail is given up");
+    store::outbox::give_up(mail.tenant, mail.id, why, now)
+}
+
+/// 5 s, doubled with each try up to an hour, and up to a quarter more so that nodes spread.
+fn wait(app: &App, tries: u32) -> Result<Duration> {
+    let base = Duration::from_secs(5 << tries.saturating_sub(1).min(10)).min(HOUR);
+    let quarter = u64::try_from(base.as_millis() / 4).unwrap_or(0);
+    Ok(base + Duration::from_millis(app.entropy.up_to(quarter)?))
+}
+
+async fn prepare(app: &App, mail: &Claimed) -> Result<crate::mail::compose::Mail> {
+    let tenant = tenant_of(app, mail.tenant).await?;
+    let aad = [mail.tenant.to_string(), mail.id.to_string()];
+    let plain = app.master_key.open(SEAL, &aad.each_ref().map(String::as_str), &mail.payload)?;
+    let message: Message = serde_json::from_slice(plain.expose()).doing("reading a mail")?;
+    let envelope = Envelope {
+        id: mail.id,
+        from: &app.config.mail.from,
+        to: &mail.recipient,
+        created_at: mail.created_at,
+    };
+    let locale = mail.locale.parse().unwrap_or(Locale::En);
+    compose(&app.view, locale, &brand(app, &tenant), &envelope, &message)
+}
+
+async fn tenant_of(app: &App, tenant: TenantId) -> Result<std::sync::Arc<Tenant>> {
+    let slug = app
+        .db
+        .read(tenant, |tx, tenant| Box::pin(store::tenants::slug_of(tx, *tenant)))
+        .await?
+        .ok_or_else(|| Error::internal("sending a mail", "its tenant was deleted"))?;
+    tenants::by_slug(app, &Slug::parse(&slug).doing("reading a stored slug")?)
+        .await?
+        .ok_or_else(|| Error::internal("sending a mail", "its tenant was deleted"))
+}
+
+/// The newest mails of a tenant, of one state or of all.
+///
+/// # Errors
+/// Where the database fails.
+pub async fn list(cx: &Cx, state: Option<String>) -> Result<Vec<store::outbox::Listed>> {
+    cx.app
+        .db
+        .read((cx.tenant.id, state), |tx, (tenant, state)| {
+            Box::pin(store::outbox::list(tx, *tenant, state.clone(), 200))
+        })
+        .await
+}
+
+/// Lets a tenant's dead mails be tried again; how many.
+///
+/// # Errors
+/// Where the database fails.
+pub async fn revive(cx: &Cx) -> Result<u64> {
+    let give_up_at = cx.now + cx.app.config.mail.give_up_after;
+    cx.app
+        .db
+        .write((cx.tenant.id, give_up_at, cx.now), |tx, (tenant, give_up_at, now)| {
+            Box::pin(store::outbox::revive(tx, *tenant, *give_up_at, *now))
+        })
+        .await
+}
+
+/// Publishes how many mails wait and how many are dead.
+///
+/// # Errors
+/// Where the database fails.
+#[expect(clippy::cast_precision_loss, reason = "a gauge is a float; counts stay far below 2^52")]
+pub async fn observe(app: &App) -> Result<()> {
+    let (waiting, dead) =
+        app.db.read((), |tx, ()| Box::pin(store::outbox::totals_all_tenants(tx))).await?;
+    metrics::gauge!("countersign_mails_waiting").set(waiting as f64);
+    metrics::gauge!("countersign_mails_dead").set(dead as f64);
+    Ok(())
+}

@@ -1,0 +1,60 @@
+//! The doors: routes, and what every request passes on its way in and out.
+//!
+//! Statuses, headers, cookies and JSON fields are named here and nowhere else. A handler parses,
+//! calls one flow, and renders.
+
+use std::sync::Arc;
+
+use axum::{Router, middleware, routing::get};
+use utoipa_axum::router::OpenApiRouter;
+
+use crate::{
+    app::App,
+    error::{Code, Error},
+};
+
+pub mod address;
+pub mod api;
+pub mod cookies;
+pub mod dev;
+pub mod door;
+pub mod error;
+pub mod extract;
+pub mod frame;
+pub mod headers;
+pub mod health;
+pub mod limits;
+pub mod openapi;
+pub mod pages;
+pub mod reference;
+pub mod schema;
+pub mod wire;
+
+/// All routes of the server.
+pub fn router(app: Arc<App>) -> Router {
+    let (api, document) =
+        OpenApiRouter::with_openapi(openapi::base()).merge(api::routes()).split_for_parts();
+    let api = api.method_not_allowed_fallback(method_not_allowed);
+    let mut router = api
+        .merge(pages::routes())
+        .merge(health::routes())
+        .merge(openapi::routes(&document))
+        .route("/", get(pages::home))
+        .fallback(not_found)
+        .method_not_allowed_fallback(method_not_allowed);
+    if app.config.mode.is_development() {
+        router = router.merge(dev::routes());
+    }
+    let limits = Arc::new(limits::Limits::new(&app.config.limits));
+    router
+        .layer(middleware::from_fn_with_state((Arc::clone(&app), limits), frame::frame))
+        .with_state(app)
+}
+
+async fn not_found() -> Error {
+    Error::NotFound
+}
+
+async fn method_not_allowed() -> Error {
+    Error::refused(Code::MethodNotAllowed)
+}

@@ -1,0 +1,74 @@
+//! Cookies: names, flags, lifetimes. One name for each tenant, since tenants share a host.
+
+use axum::http::HeaderMap;
+use axum_extra::extract::cookie::{Cookie, CookieJar, SameSite};
+
+use crate::{
+    crypto::opaque::Token,
+    domain::{session::Persistence, tenant::Tenant},
+    flows::{Cx, session::Opened},
+    id::SessionId,
+};
+
+/// A device stays known for 400 days, the longest that browsers keep a cookie.
+const DEVICE_SECONDS: i64 = 400 * 86_400;
+
+fn is_https(cx: &Cx) -> bool {
+    cx.app.config.public_url.scheme() == "https"
+}
+
+/// With `__Host-` a browser takes the cookie only from this very host, over TLS, for all paths, so
+/// that no neighbour host can plant one.
+fn name(kind: &str, tenant: &Tenant, is_https: bool) -> String {
+    let id = tenant.id.to_string();
+    let id = id.trim_start_matches("tnt_");
+    if is_https { format!("__Host-cs_{kind}_{id}") } else { format!("cs_{kind}_{id}") }
+}
+
+fn cookie(cx: &Cx, kind: &str, value: String, seconds: Option<i64>) -> Cookie<'static> {
+    let https = is_https(cx);
+    let mut cookie = Cookie::new(name(kind, &cx.tenant, https), value);
+    cookie.set_http_only(true);
+    cookie.set_secure(https);
+    cookie.set_same_site(SameSite::Lax);
+    cookie.set_path("/");
+    if let Some(seconds) = seconds {
+        cookie.set_max_age(time::Duration::seconds(seconds));
+    }
+    cookie
+}
+
+/// The cookie of a session just opened: its handle and its secret.
+#[must_use]
+pub fn session(cx: &Cx, opened: &Opened) -> Cookie<'static> {
+    let seconds = match opened.persistence {
+        Persistence::Browser => None,
+        Persistence::Remembered => {
+            i64::try_from(opened.expiry.absolute.since(cx.now).as_secs()).ok()
+        }
+    };
+    cookie(cx, "session", format!("{}.{}", opened.id, opened.secret.expose()), seconds)
+}
+
+/// The cookie by which a device is known again.
+#[must_use]
+pub fn device(cx: &Cx, token: &Token) -> Cookie<'static> {
+    cookie(cx, "device", token.expose().to_owned(), Some(DEVICE_SECONDS))
+}
+
+/// The device's cookie in a request. Of several of one name the first counts.
+#[must_use]
+pub fn device_of(cx: &Cx, headers: &HeaderMap) -> Option<Token> {
+    let jar = CookieJar::from_headers(headers);
+    let cookie = jar.get(&name("device", &cx.tenant, is_https(cx)))?;
+    Token::parse(cookie.value())
+}
+
+/// The session's handle and secret in a request.
+#[must_use]
+pub fn session_of(cx: &Cx, headers: &HeaderMap) -> Option<(SessionId, Token)> {
+    let jar = CookieJar::from_headers(headers);
+    let cookie = jar.get(&name("session", &cx.tenant, is_https(cx)))?;
+    let (id, secret) = cookie.value().split_once('.')?;
+    Some((id.parse().ok()?, Token::parse(secret)?))
+}

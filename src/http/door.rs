@@ -1,0 +1,141 @@
+//! What a handler knows of its caller before it knows the tenant, and the way to a [`Cx`].
+//!
+//! The form of a request is judged first, then the tenant, so that a malformed request costs no
+//! look-up and is answered as the reference's framework does.
+
+use std::{convert::Infallible, sync::Arc};
+
+use axum::{
+    extract::{FromRequestParts, RawPathParams},
+    http::{HeaderMap, Method, header, request::Parts},
+};
+use url::Url;
+
+use super::frame::Facts;
+use crate::{
+    app::App,
+    clock::Timestamp,
+    domain::{agent, network::ClientAddress},
+    error::{Code, Error, Result},
+    flows::{Caller, Cx, tenants},
+    text::Locale,
+};
+
+/// A request at the door of a tenant.
+#[derive(Debug)]
+pub struct Door {
+    app: Arc<App>,
+    slug: String,
+    facts: Facts,
+    /// The request's headers.
+    pub headers: HeaderMap,
+    method: Method,
+}
+
+impl FromRequestParts<Arc<App>> for Door {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Infallible> {
+        let params = RawPathParams::from_request_parts(parts, app).await.ok();
+        let slug = params
+            .iter()
+            .flatten()
+            .find(|(name, _)| *name == "tenant_slug")
+            .map_or_else(String::new, |(_, slug)| slug.to_owned());
+        let facts = parts.extensions.get::<Facts>().cloned().unwrap_or_else(|| Facts {
+            id: String::new(),
+            now: Timestamp::from_micros(0),
+            client: ClientAddress::none(),
+        });
+        Ok(Self {
+            app: Arc::clone(app),
+            slug,
+            facts,
+            headers: parts.headers.clone(),
+            method: parts.method.clone(),
+        })
+    }
+}
+
+impl Door {
+    /// The way in for programs: the tenant in use, the caller's token good or not demanded, and
+    /// no browser sent here by another site.
+    ///
+    /// # Errors
+    /// `cross_site_request`, `invalid_client_token`, `tenant_not_found`, `tenant_suspended`.
+    pub async fn open(&self) -> Result<Cx> {
+        self.refuse_cross_site()?;
+        let cx = self.cx(Locale::En).await?;
+        if has_bearer(&self.headers) || cx.tenant.settings.require_client_token {
+            return Err(Error::refused(Code::InvalidClientToken));
+        }
+        Ok(cx)
+    }
+
+    /// The way in for people: the tenant in use, in the language their browser asks for.
+    ///
+    /// # Errors
+    /// `cross_site_request`, `tenant_not_found`, `tenant_suspended`.
+    pub async fn open_page(&self) -> Result<Cx> {
+        self.refuse_cross_site()?;
+        let cx = self.cx(Locale::En).await?;
+        let fallback = cx.mail_locale(None);
+        let caller = Caller { locale: self.locale(fallback), ..(*cx.caller).clone() };
+        Ok(Cx { caller: Arc::new(caller), ..cx })
+    }
+
+    /// The language the browser asks for.
+    #[must_use]
+    pub fn locale(&self, fallback: Locale) -> Locale {
+        Locale::choose(text(&self.headers, header::ACCEPT_LANGUAGE), fallback)
+    }
+
+    async fn cx(&self, locale: Locale) -> Result<Cx> {
+        let tenant = tenants::resolve(&self.app, &self.slug).await?;
+        tracing::Span::current().record("tenant", tenant.slug.as_str());
+        let caller = Caller {
+            address: self.facts.client,
+            agent: agent::kept(text(&self.headers, header::USER_AGENT).unwrap_or_default()),
+            locale,
+            accept_language: text(&self.headers, header::ACCEPT_LANGUAGE).map(str::to_owned),
+            request_id: self.facts.id.clone(),
+        };
+        Ok(Cx { app: Arc::clone(&self.app), tenant, caller: Arc::new(caller), now: self.facts.now })
+    }
+
+    /// A browser says where a request comes from; programs say nothing. A foreign page must not
+    /// sign its visitor in to an account of its choice, nor anything else that changes state.
+    fn refuse_cross_site(&self) -> Result<()> {
+        if self.method.is_safe() {
+            return Ok(());
+        }
+        let foreign = match text(&self.headers, "sec-fetch-site") {
+            Some(site) => site == "cross-site" || site == "same-site",
+            None => text(&self.headers, header::ORIGIN).is_some_and(|it| !self.is_own_origin(it)),
+        };
+        if foreign { Err(Error::refused(Code::CrossSiteRequest)) } else { Ok(()) }
+    }
+
+    /// Our public origin, or the very host that the request was sent to.
+    fn is_own_origin(&self, origin: &str) -> bool {
+        let Ok(origin) = Url::parse(origin) else { return false };
+        if origin.origin() == self.app.config.public_url.origin() {
+            return true;
+        }
+        let host = origin.host_str().map(|host| match origin.port() {
+            Some(port) => format!("{host}:{port}"),
+            None => host.to_owned(),
+        });
+        host.as_deref() == text(&self.headers, header::HOST)
+    }
+}
+
+fn has_bearer(headers: &HeaderMap) -> bool {
+    text(headers, header::AUTHORIZATION).is_some_and(|value| {
+        value.split(' ').next().is_some_and(|scheme| scheme.eq_ignore_ascii_case("bearer"))
+    })
+}
+
+fn text(headers: &HeaderMap, name: impl header::AsHeaderName) -> Option<&str> {
+    headers.get(name).and_then(|value| value.to_str().ok())
+}

@@ -1,0 +1,116 @@
+//! What every request passes: an id, a place in the log and the figures, limits on load, a guard
+//! against faults of ours, and the headers of the answer.
+
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
+
+use axum::{
+    extract::{MatchedPath, Request, State},
+    http::{HeaderMap, HeaderName, HeaderValue},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use futures_util::FutureExt as _;
+use tracing::Instrument as _;
+
+use super::{address, error, headers, limits::Limits};
+use crate::{
+    app::App,
+    clock::{Stopwatch, Timestamp},
+    domain::network::ClientAddress,
+    error::{Code, Error, Result},
+    flows::fresh_id,
+    id::RequestId,
+};
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// How long a request may take in all.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What is known of a request before its handler runs.
+#[derive(Debug, Clone)]
+pub struct Facts {
+    /// Its id, as in `X-Request-Id`.
+    pub id: String,
+    /// When it came.
+    pub now: Timestamp,
+    /// From where.
+    pub client: ClientAddress,
+}
+
+/// Runs a request with everything around it.
+pub async fn frame(
+    State((app, limits)): State<(Arc<App>, Arc<Limits>)>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let watch = Stopwatch::start();
+    let facts = match facts(&app, &request) {
+        Ok(facts) => facts,
+        Err(fault) => return fault.into_response(),
+    };
+    let method = request.method().clone();
+    let route = request
+        .extensions()
+        .get::<MatchedPath>()
+        .map_or_else(|| "unmatched".to_owned(), |path| path.as_str().to_owned());
+    request.extensions_mut().insert(facts.clone());
+    let span = tracing::info_span!(
+        "request", %method, route, request_id = facts.id, tenant = tracing::field::Empty
+    );
+    let response = async {
+        let limited = if is_counted(&route) { limits.check(facts.client) } else { Ok(()) };
+        let response = match limited {
+            Ok(()) => run(request, next).await,
+            Err(throttled) => throttled.into_response(),
+        };
+        let mut response = error::render(&app, &facts, response);
+        headers::secure(response.headers_mut(), app.config.public_url.scheme() == "https");
+        if let Ok(id) = HeaderValue::from_str(&facts.id) {
+            response.headers_mut().insert(REQUEST_ID, id);
+        }
+        let (status, took) = (response.status().as_u16(), watch.elapsed());
+        tracing::info!(status, ms = took.as_secs_f64() * 1e3, "answered");
+        response
+    }
+    .instrument(span)
+    .await;
+    let labels = [("route", route), ("status", response.status().as_u16().to_string())];
+    metrics::counter!("countersign_requests_total", &labels).increment(1);
+    metrics::histogram!("countersign_request_seconds", &labels).record(watch.elapsed());
+    response
+}
+
+/// What asks whether the server lives is not load.
+fn is_counted(route: &str) -> bool {
+    !route.starts_with("/health") && !route.starts_with("/static")
+}
+
+async fn run(request: Request, next: Next) -> Response {
+    let guarded = AssertUnwindSafe(next.run(request)).catch_unwind();
+    match tokio::time::timeout(PATIENCE, guarded).await {
+        Ok(Ok(response)) => response,
+        Ok(Err(_)) => Error::internal("serving a request", "it panicked").into_response(),
+        Err(_) => {
+            let retry = Duration::from_secs(5);
+            Error::Busy { code: Code::Overloaded, retry }.into_response()
+        }
+    }
+}
+
+fn facts(app: &App, request: &Request) -> Result<Facts> {
+    let now = app.clock.now();
+    let id = match given_id(request.headers()) {
+        Some(id) => id,
+        None => fresh_id::<RequestId>(&app.entropy, now)?.to_string(),
+    };
+    let trusted = &app.config.trusted_proxies;
+    Ok(Facts { id, now, client: address::client(request.extensions(), request.headers(), trusted) })
+}
+
+/// An id that came with the request: 8 to 128 letters, digits, dots, dashes or underscores.
+fn given_id(headers: &HeaderMap) -> Option<String> {
+    let text = headers.get(REQUEST_ID)?.to_str().ok()?;
+    let fits = (8..=128).contains(&text.len())
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_'));
+    fits.then(|| text.to_owned())
+}

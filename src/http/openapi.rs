@@ -1,0 +1,86 @@
+//! The API document: made from the code, served at `/openapi.json` and browsable at `/docs`.
+
+use std::sync::Arc;
+
+use axum::{
+    Router,
+    http::{HeaderValue, header},
+    middleware,
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use utoipa::openapi::{Info, License, OpenApi, OpenApiBuilder, tag::TagBuilder};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_swagger_ui::{Config, SwaggerUi};
+
+use super::api;
+use crate::app::App;
+
+/// The document without its paths.
+#[must_use]
+pub fn base() -> OpenApi {
+    let mut info = Info::new("Countersign", env!("CARGO_PKG_VERSION"));
+    info.description = Some("A multi-tenant identity server.".to_owned());
+    info.license = Some(License::new("Apache-2.0"));
+    OpenApiBuilder::new()
+        .info(info)
+        .tags(Some([
+            TagBuilder::new()
+                .name("Authentication")
+                .description(Some(
+                    "What one calls before one has a token. No endpoint needs a Bearer token unless \
+                     the tenant demands it; one that is present must be good.",
+                ))
+                .build(),
+            TagBuilder::new()
+                .name("Captcha")
+                .description(Some("The built-in proof that no machine registers."))
+                .build(),
+        ]))
+        .build()
+}
+
+/// The whole document.
+#[must_use]
+pub fn document() -> OpenApi {
+    OpenApiRouter::<Arc<App>>::with_openapi(base()).merge(api::routes()).into_openapi()
+}
+
+/// The document as text: JSON, indented, with a line break at its end.
+///
+/// # Errors
+/// Where it cannot be written as JSON.
+pub fn text(document: &OpenApi) -> Result<String, serde_json::Error> {
+    Ok(document.to_pretty_json()? + "\n")
+}
+
+/// `/openapi.json` and `/docs`.
+pub fn routes(document: &OpenApi) -> Router<Arc<App>> {
+    let body: Arc<str> = text(document).unwrap_or_default().into();
+    let ui = SwaggerUi::new("/docs").config(
+        Config::from("/openapi.json")
+            .use_base_layout()
+            .supported_submit_methods(["get", "post", "put", "patch", "delete"]),
+    );
+    let ui: Router<Arc<App>> = Router::from(ui);
+    Router::new()
+        .route("/openapi.json", get(async move || json(&body)))
+        .merge(ui.layer(middleware::map_response(relax)))
+}
+
+fn json(body: &str) -> Response {
+    let headers = [(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-cache")];
+    (headers, body.to_owned()).into_response()
+}
+
+/// The reference viewer styles itself with inline styles and draws icons from data URLs.
+async fn relax(mut response: Response) -> Response {
+    response.headers_mut().insert(
+        header::CONTENT_SECURITY_POLICY,
+        HeaderValue::from_static(
+            "default-src 'none'; style-src 'self' 'unsafe-inline'; script-src 'self'; \
+             img-src 'self' data:; connect-src 'self'; frame-ancestors 'none'; base-uri 'none'",
+        ),
+    );
+    response
+}

@@ -1,0 +1,137 @@
+//! Hosted pages: what a person sees who follows a mailed link. Each calls the flow that the API
+//! calls; none has rules of its own.
+
+use std::sync::Arc;
+
+use axum::{
+    Router,
+    extract::State,
+    http::{HeaderValue, header},
+    response::{Html, IntoResponse, Response},
+    routing::get,
+};
+use base64::Engine as _;
+
+use super::{
+    dev::house_look,
+    door::Door,
+    error::{AsPage, code},
+    frame::Facts,
+    headers,
+};
+use crate::{
+    app::App,
+    entropy::Entropy,
+    error::{Code, Error, Result},
+    flows::{Cx, brand},
+    text::Locale,
+    view::{
+        Asset, Brand, Page, PageFrame, View,
+        pages::{Link, MessagePage},
+    },
+};
+
+mod reset_password;
+mod verify_email;
+
+/// What surrounds a page: its language and whose it is.
+#[derive(Debug, Clone)]
+pub struct Look {
+    /// The language.
+    pub locale: Locale,
+    /// Whose page it is.
+    pub brand: Brand,
+}
+
+/// The pages and the files they load.
+pub fn routes() -> Router<Arc<App>> {
+    let mut router = Router::new()
+        .route("/t/{tenant_slug}/verify-email", get(verify_email::show).post(verify_email::submit))
+        .route(
+            "/t/{tenant_slug}/reset-password",
+            get(reset_password::show).post(reset_password::submit),
+        );
+    for Asset { path, content_type, body } in Asset::ALL {
+        router = router.route(path, get(move || std::future::ready(file(content_type, body))));
+    }
+    router
+}
+
+fn file(content_type: &'static str, body: &'static str) -> Response {
+    let headers = [
+        (header::CONTENT_TYPE, content_type),
+        (header::CACHE_CONTROL, "public, max-age=31536000, immutable"),
+    ];
+    (headers, body).into_response()
+}
+
+/// The front page: a line for whoever opens the bare address.
+pub async fn home(State(app): State<Arc<App>>) -> Result<Response> {
+    let look = house_look(&app);
+    let texts = app.view.texts();
+    let say = |key| texts.say(look.locale, key, minijinja::context! {});
+    let page = MessagePage {
+        title: say("page.home.title"),
+        text: say("page.home.text"),
+        request_id: None,
+    };
+    answer(&app.view, &look, &page, &app.entropy)
+}
+
+/// Renders a page with the policy that its nonce needs.
+///
+/// # Errors
+/// Where the template fails or there is no randomness.
+pub fn answer<P: Page>(view: &View, look: &Look, page: &P, entropy: &Entropy) -> Result<Response> {
+    let nonce = base64::engine::general_purpose::STANDARD.encode(entropy.bytes::<16>()?);
+    let frame = PageFrame { locale: look.locale, brand: &look.brand, nonce: &nonce };
+    let mut response = Html(view.page(frame, page)?).into_response();
+    if let Ok(policy) = HeaderValue::from_str(&headers::page_policy(&nonce)) {
+        response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
+    }
+    Ok(response)
+}
+
+/// The page of an error.
+pub(super) fn error_page(app: &App, look: &Look, facts: &Facts, error: &Error) -> Response {
+    let page =
+        MessagePage::error(app.view.texts(), look.locale, code(error), Some(facts.id.clone()));
+    answer(&app.view, look, &page, &app.entropy)
+        .unwrap_or_else(|_| Html("The page cannot be shown.").into_response())
+}
+
+/// The look of a tenant's pages.
+fn look(cx: &Cx) -> Look {
+    Look { locale: cx.caller.locale, brand: brand(&cx.app, &cx.tenant) }
+}
+
+/// Runs a page's handler; its errors are shown as pages too, in the tenant's look where there is
+/// one.
+async fn shown<F>(app: &App, door: &Door, handler: F) -> Response
+where
+    F: AsyncFnOnce(&Cx) -> Result<Response>,
+{
+    let fallback = Look { locale: door.locale(Locale::En), ..house_look(app) };
+    let (look, result) = match door.open_page().await {
+        Ok(cx) => (look(&cx), handler(&cx).await),
+        Err(error) => (fallback, Err(error)),
+    };
+    result.unwrap_or_else(|error| {
+        let mut response = error.into_response();
+        response.extensions_mut().insert(AsPage(look));
+        response
+    })
+}
+
+/// A mailed link that does not work is no error of the person's: say what to do.
+fn dead_link(cx: &Cx, link: Link, error: Error) -> Result<Response> {
+    match error {
+        Error::Refused(no) if no.code == Code::InvalidToken => {
+            let page = MessagePage::dead_link(cx.app.view.texts(), cx.caller.locale, link);
+            let mut response = answer(&cx.app.view, &look(cx), &page, &cx.app.entropy)?;
+            *response.status_mut() = axum::http::StatusCode::BAD_REQUEST;
+            Ok(response)
+        }
+        other => Err(other),
+    }
+}

@@ -1,0 +1,132 @@
+//! The shapes that every endpoint's answers share, under the component names of the contract.
+//!
+//! The shapes of single endpoints are with their endpoints. Errors of the other statuses are
+//! rendered by `http::error`.
+
+use std::borrow::Cow;
+
+use serde::Serialize;
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{ObjectBuilder, Ref, RefOr, Schema},
+};
+
+use crate::{
+    clock::Timestamp,
+    error::{Fault, Loc},
+};
+
+/// One fault of a request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct ValidationError {
+    /// Where: `body`, `query` or `path`, then field names and positions.
+    #[schema(inline)]
+    pub loc: Vec<Location>,
+    /// A sentence for a person.
+    pub msg: String,
+    /// The machine-readable kind, such as `missing`.
+    pub r#type: String,
+}
+
+/// One step of a fault's place.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(untagged)]
+pub enum Location {
+    /// A part of the request, or a field.
+    Name(String),
+    /// A position.
+    Index(i64),
+}
+
+impl From<Fault> for ValidationError {
+    fn from(fault: Fault) -> Self {
+        let step = |step| match step {
+            Loc::Name(name) => Location::Name(name),
+            Loc::Index(index) => Location::Index(index),
+        };
+        Self {
+            loc: fault.loc.into_iter().map(step).collect(),
+            msg: fault.message,
+            r#type: fault.kind.to_owned(),
+        }
+    }
+}
+
+/// Every fault of a request, answered with status 422.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct HTTPValidationError {
+    /// The faults, in the order the fields are declared in.
+    #[schema(required = false)]
+    pub detail: Vec<ValidationError>,
+}
+
+impl From<Vec<Fault>> for HTTPValidationError {
+    fn from(faults: Vec<Fault>) -> Self {
+        Self { detail: faults.into_iter().map(ValidationError::from).collect() }
+    }
+}
+
+/// Metadata included in API responses.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct MetaResponse {
+    /// The request's id, as in the header `X-Request-Id`.
+    pub request_id: Option<String>,
+    /// When the answer was made, RFC 3339 in UTC.
+    #[schema(required = false, format = DateTime)]
+    pub timestamp: String,
+}
+
+impl MetaResponse {
+    /// The metadata of an answer to `request`, made at `now`.
+    #[must_use]
+    pub fn new(request: &str, now: Timestamp) -> Self {
+        Self { request_id: Some(request.to_owned()), timestamp: now.rfc3339() }
+    }
+}
+
+/// The name that a type's envelope is called by.
+///
+/// The contract spells the envelope `ApiResponse_LoginResponse_` although the component inside
+/// may carry a longer name, so the short one is said here.
+pub trait ClassName {
+    /// The class name without any module, such as `LoginResponse`.
+    const CLASS_NAME: &'static str;
+}
+
+/// A successful answer: the data and the metadata.
+///
+/// In `#[utoipa::path]` name it by a type alias (`type LoginReply = ApiResponse<LoginResponse>`):
+/// where the macro sees a generic it makes up a name of its own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ApiResponse<T> {
+    /// What was asked for.
+    pub data: T,
+    /// About the answer itself.
+    pub meta: MetaResponse,
+}
+
+impl<T: ToSchema> PartialSchema for ApiResponse<T> {
+    fn schema() -> RefOr<Schema> {
+        ObjectBuilder::new()
+            .property("data", Ref::from_schema_name(T::name()))
+            .property("meta", Ref::from_schema_name(MetaResponse::name()))
+            .required("data")
+            .into()
+    }
+}
+
+impl<T: ToSchema + ClassName> ToSchema for ApiResponse<T> {
+    fn name() -> Cow<'static, str> {
+        format!("ApiResponse_{}_", T::CLASS_NAME).into()
+    }
+
+    fn schemas(components: &mut Vec<(String, RefOr<Schema>)>) {
+        components.push((T::name().into_owned(), T::schema()));
+        T::schemas(components);
+        components.push((MetaResponse::name().into_owned(), MetaResponse::schema()));
+        MetaResponse::schemas(components);
+    }
+}
+
+#[cfg(test)]
+mod tests;

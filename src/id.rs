@@ -1,0 +1,108 @@
+//! Identifiers: one type for each kind of thing, so that a user's id cannot stand where a
+//! tenant's belongs.
+//!
+//! Spelt as a prefix, an underscore and the 26 base-32 characters of a UUID version 7 (the TypeID
+//! spelling), so that they sort by the time they were made. They are names, never secrets.
+
+use std::{fmt, str::FromStr};
+
+use uuid::Uuid;
+
+const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
+
+/// What every identifier can do.
+pub trait Id: Copy + fmt::Display + FromStr<Err = NotAnId> + Send + Sync + 'static {
+    /// The letters before the underscore.
+    const PREFIX: &'static str;
+    /// Wraps the bare number.
+    fn from_uuid(uuid: Uuid) -> Self;
+}
+
+/// The text is not an identifier of the wanted kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not an identifier of this kind")]
+pub struct NotAnId;
+
+fn write(f: &mut fmt::Formatter<'_>, prefix: &str, uuid: Uuid) -> fmt::Result {
+    write!(f, "{prefix}_")?;
+    let number = uuid.as_u128();
+    for place in (0..26).rev() {
+        let digit = usize::try_from((number >> (place * 5)) & 31).unwrap_or_default();
+        let symbol = ALPHABET.get(digit).copied().unwrap_or(b'0');
+        write!(f, "{}", char::from(symbol))?;
+    }
+    Ok(())
+}
+
+fn read(text: &str, prefix: &str) -> Result<Uuid, NotAnId> {
+    let digits =
+        text.strip_prefix(prefix).and_then(|rest| rest.strip_prefix('_')).ok_or(NotAnId)?;
+    if digits.len() != 26 || digits.as_bytes().first().is_none_or(|first| *first > b'7') {
+        return Err(NotAnId);
+    }
+    let mut number: u128 = 0;
+    for symbol in digits.bytes() {
+        let digit = ALPHABET.iter().position(|known| *known == symbol).ok_or(NotAnId)?;
+        number = (number << 5) | u128::try_from(digit).map_err(|_| NotAnId)?;
+    }
+    Ok(Uuid::from_u128(number))
+}
+
+macro_rules! ids {
+    ($($(#[$doc:meta])* $name:ident $prefix:literal,)*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(Uuid);
+
+        impl Id for $name {
+            const PREFIX: &'static str = $prefix;
+            fn from_uuid(uuid: Uuid) -> Self {
+                Self(uuid)
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write(f, $prefix, self.0)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write(f, $prefix, self.0)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = NotAnId;
+            fn from_str(text: &str) -> Result<Self, NotAnId> {
+                read(text, $prefix).map(Self)
+            }
+        }
+    )*};
+}
+
+ids! {
+    /// A partner: whoever brings tenants.
+    PartnerId "prt",
+    /// A tenant: one customer organisation.
+    TenantId "tnt",
+    /// A user of one tenant.
+    UserId "usr",
+    /// A session: a public handle, never the secret.
+    SessionId "ses",
+    /// A pending registration.
+    RegistrationId "reg",
+    /// A one-time token that was mailed.
+    TicketId "tkt",
+    /// A second-factor step in progress.
+    ChallengeId "chl",
+    /// A device that a user has signed in from.
+    DeviceId "dev",
+    /// A mail waiting to leave.
+    MailId "msg",
+    /// A row of the audit trail.
+    AuditId "aud",
+    /// A request, as told in `X-Request-Id`.
+    RequestId "req",
+}

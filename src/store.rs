@@ -1,0 +1,20 @@
+//! SQL and nothing else: one file per group of tables.
+//!
+//! Every function on a table that a tenant owns takes the tenant right after the transaction, so
+//! that forgetting it does not compile. No function here decides anything or knows the time.
+
+pub mod attempts;
+pub mod audit;
+pub mod captchas;
+pub mod challenges;
+pub mod credentials;
+pub mod devices;
+pub mod expiry;
+pub mod instance;
+pub mod login;
+pub mod outbox;
+pub mod registrations;
+pub mod sessions;
+pub mod tenants;
+pub mod tickets;
+pub mod users;

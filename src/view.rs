@@ -1,0 +1,244 @@
+//! Templates: the engine, and one typed context for each page.
+//!
+//! Templates are compiled in, so a syntax error stops the start and not a request. An undefined
+//! variable is an error, everything printed into HTML is escaped, and an amount of fuel bounds
+//! what a template may do. What the pages say is in `locales/`; what they hold is decided by
+//! `http::pages` and the flows.
+
+use std::{collections::BTreeMap, fmt, sync::Arc};
+
+use minijinja::{
+    AutoEscape, Environment, ErrorKind, Output, State, UndefinedBehavior, Value, context,
+    syntax::SyntaxConfig, value::Kwargs,
+};
+use serde::Serialize;
+
+pub use self::{
+    assets::Asset,
+    brand::{Brand, RawBrand},
+};
+use crate::{
+    clock::Timestamp,
+    error::{Context, Result},
+    text::{Locale, Texts},
+};
+
+mod assets;
+mod brand;
+pub mod pages;
+#[cfg(test)]
+mod tests;
+
+macro_rules! templates {
+    ($($name:literal,)*) => {
+        /// Every template: its name, from `templates/` on, and its text.
+        pub(crate) const TEMPLATES: &[(&str, &str)] =
+            &[$(($name, include_str!(concat!("../templates/", $name))),)*];
+    };
+}
+
+templates! {
+    "layout.html",
+    "parts.html",
+    "pages/mailbox.html",
+    "pages/message.html",
+    "pages/reset_done.html",
+    "pages/reset_password.html",
+    "pages/verified.html",
+    "pages/verify_email.html",
+    "mail/layout.html",
+    "mail/layout.txt",
+    "mail/parts.html",
+    "mail/account_exists.html",
+    "mail/account_exists.txt",
+    "mail/new_device.html",
+    "mail/new_device.txt",
+    "mail/password_changed.html",
+    "mail/password_changed.txt",
+    "mail/password_expired.html",
+    "mail/password_expired.txt",
+    "mail/reset_federated.html",
+    "mail/reset_federated.txt",
+    "mail/reset_password.html",
+    "mail/reset_password.txt",
+    "mail/verify_email.html",
+    "mail/verify_email.txt",
+}
+
+/// What a template may do before it is stopped: far more than ours need.
+const FUEL: u64 = 200_000;
+
+/// A page: a context that knows its template.
+pub trait Page: Serialize {
+    /// The template's name, from `templates/` on.
+    const TEMPLATE: &'static str;
+}
+
+/// What every page has around it.
+#[derive(Debug, Clone, Copy)]
+pub struct PageFrame<'a> {
+    /// The language of the page.
+    pub locale: Locale,
+    /// Whose page it is.
+    pub brand: &'a Brand,
+    /// The nonce that the answer's `Content-Security-Policy` allows for `style-src`: the tenant's
+    /// colours are in a style element.
+    pub nonce: &'a str,
+}
+
+/// The template engine with all templates. Cheap to clone.
+#[derive(Clone)]
+pub struct View(Arc<Engine>);
+
+struct Engine {
+    templates: Environment<'static>,
+    texts: Texts,
+}
+
+impl View {
+    /// Compiles every template.
+    ///
+    /// # Errors
+    /// [`Error::Internal`](crate::error::Error::Internal) where one has a fault of syntax.
+    pub fn new(texts: Texts) -> Result<Self> {
+        let mut templates = Environment::new();
+        let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build();
+        templates.set_syntax(syntax.doing("preparing the template engine")?);
+        templates.set_undefined_behavior(UndefinedBehavior::Strict);
+        templates.set_auto_escape_callback(|name| match name.rsplit('.').next() {
+            Some("txt") => AutoEscape::None,
+            _ => AutoEscape::Html,
+        });
+        templates.set_formatter(print);
+        templates.set_fuel(Some(FUEL));
+        templates.add_global("css_url", Asset::CSS.url());
+        templates.add_global("js_url", Asset::JS.url());
+        let said = texts.clone();
+        templates.add_function("t", move |state: &State, key: &str, args: Kwargs| {
+            said.fill(locale(state)?, key, args.into())
+        });
+        let said = texts.clone();
+        templates.add_filter("moment", move |state: &State, micros: i64| {
+            Ok::<_, minijinja::Error>(moment(&said, locale(state)?, Timestamp::from_micros(micros)))
+        });
+        for (name, source) in TEMPLATES {
+            templates.add_template(name, source).doing("compiling a template")?;
+        }
+        Ok(Self(Arc::new(Engine { templates, texts })))
+    }
+
+    /// The texts that the templates speak with.
+    #[must_use]
+    pub fn texts(&self) -> &Texts {
+        &self.0.texts
+    }
+
+    /// A whole page of HTML.
+    ///
+    /// # Errors
+    /// [`Error::Internal`](crate::error::Error::Internal) where the template and its context do
+    /// not fit; a test renders every page to keep that from happening.
+    pub fn page<P: Page>(&self, frame: PageFrame<'_>, page: &P) -> Result<String> {
+        let page = to_value(serde_json::to_value(page).doing("preparing a page")?);
+        self.render(P::TEMPLATE, frame, page)
+    }
+
+    /// Any template, with what `frame` holds and `values` (a map) in reach.
+    pub(crate) fn render(&self, name: &str, frame: PageFrame<'_>, values: Value) -> Result<String> {
+        let brand = to_value(serde_json::to_value(frame.brand).doing("preparing a page")?);
+        let context = context! {
+            lang => frame.locale.as_str(),
+            dir => frame.locale.direction(),
+            nonce => frame.nonce,
+            brand,
+            ..values
+        };
+        let template = self.0.templates.get_template(name).doing("finding a template")?;
+        template.render(context).doing("rendering a template")
+    }
+}
+
+impl fmt::Debug for View {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("View")
+    }
+}
+
+/// A moment as people write it, in UTC: `25 November 2026, 09:30 UTC`.
+///
+/// Whoever reads may sit in any time zone, which we do not know; so the zone is always said.
+#[must_use]
+pub fn moment(texts: &Texts, locale: Locale, at: Timestamp) -> String {
+    let Ok(at) = jiff::Timestamp::from_microsecond(at.micros()) else { return String::new() };
+    let at = jiff::tz::Offset::UTC.to_datetime(at);
+    let month = texts.say(locale, &format!("time.month.{}", at.month()), context! {});
+    texts.say(
+        locale,
+        "time.moment",
+        context! {
+            day => at.day(),
+            month,
+            year => at.year(),
+            time => format!("{:02}:{:02}", at.hour(), at.minute()),
+        },
+    )
+}
+
+/// Prints a value, escaped in HTML.
+///
+/// The engine's own way escapes `/` too, which nothing asks for where every attribute is quoted,
+/// and which makes the links in a mail unreadable to the simpler mail programs.
+fn print(out: &mut Output, state: &mut State, value: &Value) -> Result<(), minijinja::Error> {
+    match value.as_str() {
+        Some(text) if matches!(state.auto_escape(), AutoEscape::Html) && !value.is_safe() => {
+            escape(out, text).map_err(minijinja::Error::from)
+        }
+        _ => minijinja::escape_formatter(out, state, value),
+    }
+}
+
+fn escape(out: &mut impl fmt::Write, text: &str) -> fmt::Result {
+    let mut rest = text;
+    while let Some((before, special)) = rest
+        .find(['&', '<', '>', '"', '\''])
+        .and_then(|at| Some((rest.get(..at)?, rest.get(at..)?)))
+    {
+        out.write_str(before)?;
+        let mut after = special.chars();
+        out.write_str(match after.next() {
+            Some('&') => "&amp;",
+            Some('<') => "&lt;",
+            Some('>') => "&gt;",
+            Some('"') => "&quot;",
+            _ => "&#39;",
+        })?;
+        rest = after.as_str();
+    }
+    out.write_str(rest)
+}
+
+/// The language of the page that is being rendered.
+fn locale(state: &State) -> Result<Locale, minijinja::Error> {
+    state
+        .lookup("lang")
+        .and_then(|lang| lang.as_str().and_then(|tag| tag.parse().ok()))
+        .ok_or_else(|| minijinja::Error::new(ErrorKind::UndefinedError, "the page has no language"))
+}
+
+/// The template engine's form of a JSON value.
+fn to_value(json: serde_json::Value) -> Value {
+    match json {
+        serde_json::Value::Null => Value::from(()),
+        serde_json::Value::Bool(flag) => Value::from(flag),
+        serde_json::Value::Number(number) => match number.as_i64() {
+            Some(whole) => Value::from(whole),
+            None => Value::from(number.as_f64().unwrap_or_default()),
+        },
+        serde_json::Value::String(text) => Value::from(text),
+        serde_json::Value::Array(items) => items.into_iter().map(to_value).collect(),
+        serde_json::Value::Object(fields) => {
+            let fields = fields.into_iter().map(|(name, value)| (name, to_value(value)));
+            Value::from(fields.collect::<BTreeMap<_, _>>())
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! The typed contexts of the pages: what each one needs to be drawn, and nothing else.
+//!
+//! Times and addresses come as text, made by whoever builds the page; the templates escape it.
+
+use minijinja::context;
+use serde::Serialize;
+
+use super::Page;
+use crate::{
+    error::Code,
+    text::{Locale, Texts},
+};
+
+/// The page a verification mail leads to. Its button confirms; looking at it does nothing, so that
+/// a mail scanner's look verifies nobody.
+#[derive(Debug, Clone, Serialize)]
+pub struct VerifyEmailPage {
+    /// The mailed token, for the form.
+    pub token: String,
+    /// The address, masked: `a***@example.com`.
+    pub email_masked: String,
+    /// Who is said to have registered.
+    pub name: Option<String>,
+    /// When, as people write it ([`super::moment`]).
+    pub registered_at: Option<String>,
+}
+
+impl Page for VerifyEmailPage {
+    const TEMPLATE: &'static str = "pages/verify_email.html";
+}
+
+/// The address is confirmed.
+#[derive(Debug, Clone, Serialize)]
+pub struct VerifiedPage {
+    /// Whether it had been before.
+    pub already: bool,
+    /// Where to go on: an address checked against the tenant's list.
+    pub continue_url: Option<String>,
+}
+
+impl Page for VerifiedPage {
+    const TEMPLATE: &'static str = "pages/verified.html";
+}
+
+/// The page a reset mail leads to.
+#[derive(Debug, Clone, Serialize)]
+pub struct ResetPasswordPage {
+    /// The mailed token, for the form.
+    pub token: String,
+    /// The address, masked: `a***@example.com`.
+    pub email_masked: String,
+    /// The shortest password the tenant takes, in characters.
+    pub min_length: u32,
+    /// What is wrong with the password just sent, in plain words.
+    pub faults: Vec<String>,
+}
+
+impl Page for ResetPasswordPage {
+    const TEMPLATE: &'static str = "pages/reset_password.html";
+}
+
+/// The new password is set.
+#[derive(Debug, Clone, Serialize)]
+pub struct ResetDonePage {
+    /// Where to go on: an address checked against the tenant's list.
+    pub continue_url: Option<String>,
+}
+
+impl Page for ResetDonePage {
+    const TEMPLATE: &'static str = "pages/reset_done.html";
+}
+
+/// A title and a sentence or two: every error, and whatever else needs no form.
+#[derive(Debug, Clone, Serialize)]
+pub struct MessagePage {
+    /// The heading.
+    pub title: String,
+    /// What happened and what to do.
+    pub text: String,
+    /// The id to name when asking for help.
+    pub request_id: Option<String>,
+}
+
+impl Page for MessagePage {
+    const TEMPLATE: &'static str = "pages/message.html";
+}
+
+/// Which mailed link does not work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Link {
+    /// The one that confirms an address.
+    VerifyEmail,
+    /// The one that sets a new password.
+    ResetPassword,
+}
+
+impl MessagePage {
+    /// The page for a refusal or fault with `code`.
+    #[must_use]
+    pub fn error(texts: &Texts, locale: Locale, code: Code, request_id: Option<String>) -> Self {
+        let title = match code {
+            Code::NotFound | Code::TenantNotFound => "page.message.title_not_found",
+            Code::TooManyAttempts => "page.message.title_wait",
+            Code::Overloaded | Code::DatabaseUnavailable | Code::StorageFull => {
+                "page.message.title_busy"
+            }
+            _ => "page.message.title_error",
+        };
+        let text = texts.say(locale, &format!("error.{}", code.as_str()), context! {});
+        Self { title: texts.say(locale, title, context! {}), text, request_id }
+    }
+
+    /// The page for a mailed link that is unknown, used or too old, with what to do about it.
+    #[must_use]
+    pub fn dead_link(texts: &Texts, locale: Locale, link: Link) -> Self {
+        let text = match link {
+            Link::VerifyEmail => "page.message.dead_verify_link",
+            Link::ResetPassword => "page.message.dead_reset_link",
+        };
+        Self {
+            title: texts.say(locale, "page.message.title_dead_link", context! {}),
+            text: texts.say(locale, text, context! {}),
+            request_id: None,
+        }
+    }
+}
+
+/// The mails a development server has sent, newest first.
+#[derive(Debug, Clone, Serialize)]
+pub struct MailboxPage {
+    /// The mails.
+    pub mails: Vec<MailboxEntry>,
+}
+
+/// One mail of [`MailboxPage`].
+#[derive(Debug, Clone, Serialize)]
+pub struct MailboxEntry {
+    /// Its id.
+    pub id: String,
+    /// Whom it went to.
+    pub to: String,
+    /// Its subject.
+    pub subject: String,
+    /// Its text part.
+    pub text: String,
+    /// The link it asks to follow, to be clicked in place.
+    pub link: Option<String>,
+    /// Where its HTML part can be looked at; `None`: nowhere.
+    pub html_url: Option<String>,
+    /// When it was written, RFC 3339.
+    pub created_at: String,
+}
+
+impl Page for MailboxPage {
+    const TEMPLATE: &'static str = "pages/mailbox.html";
+}

@@ -1,0 +1,238 @@
+//! Every page renders in every language, strictly, and whatever it is given stays text.
+
+use super::{
+    pages::{
+        Link, MailboxEntry, MailboxPage, MessagePage, ResetDonePage, ResetPasswordPage,
+        VerifiedPage, VerifyEmailPage,
+    },
+    *,
+};
+use crate::error::Code;
+
+/// What must never arrive in a page as it stands.
+const HOSTILE: &str = "</style><script>alert(1)</script>\"'><img src=x onerror=y>{{ 7*7 }}&";
+
+fn view() -> View {
+    View::new(Texts::load().unwrap()).unwrap()
+}
+
+fn brand(text: &str) -> Brand {
+    Brand::new(RawBrand {
+        tenant_name: text,
+        logo_url: None,
+        primary_color: Some("#7a1fa2"),
+        base_url: "https://id.example.com/t/acme",
+    })
+}
+
+/// Every page in every state of its own, each text of it being `text`: template, then HTML.
+fn samples(view: &View, locale: Locale, text: &str) -> Vec<(&'static str, String)> {
+    let brand = brand(text);
+    let frame = PageFrame { locale, brand: &brand, nonce: "bm9uY2U" };
+    let some = || Some(text.to_owned());
+    let own = || text.to_owned();
+    let mut found = Vec::new();
+    for full in [true, false] {
+        let maybe = || full.then(own);
+        found.push(sample(
+            view,
+            frame,
+            &VerifyEmailPage {
+                token: own(),
+                email_masked: own(),
+                name: maybe(),
+                registered_at: maybe(),
+            },
+        ));
+        found.push(sample(view, frame, &VerifiedPage { already: full, continue_url: maybe() }));
+        found.push(sample(
+            view,
+            frame,
+            &ResetPasswordPage {
+                token: own(),
+                email_masked: own(),
+                min_length: 15,
+                faults: maybe().into_iter().collect(),
+            },
+        ));
+        found.push(sample(view, frame, &ResetDonePage { continue_url: maybe() }));
+        found.push(sample(
+            view,
+            frame,
+            &MessagePage { title: own(), text: own(), request_id: maybe() },
+        ));
+        let entry = || MailboxEntry {
+            id: own(),
+            to: own(),
+            subject: own(),
+            text: own(),
+            link: some(),
+            html_url: maybe(),
+            created_at: own(),
+        };
+        let mails = if full { vec![entry(), entry()] } else { Vec::new() };
+        found.push(sample(view, frame, &MailboxPage { mails }));
+    }
+    found
+}
+
+fn sample<P: Page>(view: &View, frame: PageFrame<'_>, page: &P) -> (&'static str, String) {
+    (P::TEMPLATE, view.page(frame, page).unwrap())
+}
+
+#[test]
+fn every_page_renders_in_every_language() {
+    let view = view();
+    for locale in Locale::ALL {
+        for (template, html) in samples(&view, locale, "value") {
+            let start = format!("<!doctype html>\n<html lang=\"{locale}\" dir=\"ltr\">");
+            assert!(html.starts_with(&start), "{template}");
+            assert!(html.trim_end().ends_with("</html>"), "{template}");
+            assert_eq!(html.matches("<h1>").count(), 1, "{template}");
+            assert_eq!(html.matches("<title>").count(), 1, "{template}");
+        }
+    }
+}
+
+#[test]
+fn no_page_is_left_out_of_the_samples() {
+    let sampled: Vec<&str> =
+        samples(&view(), Locale::En, "value").into_iter().map(|(template, _)| template).collect();
+    for (name, _) in TEMPLATES.iter().filter(|(name, _)| name.starts_with("pages/")) {
+        assert!(sampled.contains(name), "{name}");
+    }
+}
+
+#[test]
+fn every_template_on_disk_is_compiled_in() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("templates");
+    let mut rest = vec![root.clone()];
+    let mut count = 0;
+    while let Some(path) = rest.pop() {
+        if path.is_dir() {
+            rest.extend(std::fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()));
+            continue;
+        }
+        let name = path.strip_prefix(&root).unwrap().to_string_lossy().replace('\\', "/");
+        assert!(TEMPLATES.iter().any(|(known, _)| *known == name), "{name}");
+        count += 1;
+    }
+    assert_eq!(count, TEMPLATES.len());
+}
+
+#[test]
+fn markup_in_values_stays_text() {
+    let view = view();
+    for locale in Locale::ALL {
+        for (template, html) in samples(&view, locale, HOSTILE) {
+            assert!(!html.contains("<script>"), "{template}");
+            assert!(!html.contains("<img src=x"), "{template}");
+            assert!(!html.contains("49"), "{template} evaluates a value");
+            // The style element closes once, where we close it, and no attribute is broken open.
+            assert_eq!(html.matches("</style>").count(), 1, "{template}");
+            assert!(!html.contains("\"'>"), "{template}");
+        }
+    }
+}
+
+#[test]
+fn pages_load_nothing_foreign_and_run_nothing_inline() {
+    let view = view();
+    for (template, html) in samples(&view, Locale::En, "value") {
+        for loaded in
+            html.split("src=\"").chain(html.split("<link rel=\"stylesheet\" href=\"")).skip(1)
+        {
+            assert!(
+                loaded.starts_with("/static/") || loaded.starts_with("<!doctype"),
+                "{template}"
+            );
+        }
+        assert!(!html.contains(" style="), "{template}: the policy allows no style attribute");
+        let handler = |rest: &str| {
+            let name = rest.split('=').next().unwrap();
+            name.len() < rest.len() && name.bytes().all(|b| b.is_ascii_lowercase())
+        };
+        assert!(!html.split(" on").skip(1).any(handler), "{template}: no inline script");
+        assert!(!html.contains("<script>"), "{template}: no inline script");
+        assert!(html.contains("<style nonce=\"bm9uY2U\">"), "{template}");
+    }
+}
+
+#[test]
+fn the_forms_post_the_token_to_their_own_path_and_a_look_confirms_nothing() {
+    let view = view();
+    let brand = brand("Acme");
+    let frame = PageFrame { locale: Locale::En, brand: &brand, nonce: "n" };
+    let page = VerifyEmailPage {
+        token: "tok".into(),
+        email_masked: "a***@example.com".into(),
+        name: None,
+        registered_at: None,
+    };
+    let html = view.page(frame, &page).unwrap();
+    assert!(html.contains("<form method=\"post\" action=\"/t/acme/verify-email\">"), "{html}");
+    assert!(html.contains("name=\"token\" value=\"tok\""), "{html}");
+    assert_eq!(html.matches("tok").count() - html.matches("token").count(), 1, "{html}");
+}
+
+#[test]
+fn faults_are_tied_to_the_password_field() {
+    let view = view();
+    let brand = brand("Acme");
+    let frame = PageFrame { locale: Locale::En, brand: &brand, nonce: "n" };
+    let mut page = ResetPasswordPage {
+        token: "t".into(),
+        email_masked: "a***@example.com".into(),
+        min_length: 15,
+        faults: vec!["Too plain.".into()],
+    };
+    let html = view.page(frame, &page).unwrap();
+    assert!(
+        html.contains("aria-invalid=\"true\" aria-describedby=\"password-faults password-hint\"")
+    );
+    assert!(html.contains("<title>Error: "));
+    assert!(html.contains("<li>Too plain.</li>"));
+    assert!(html.contains("autocomplete=\"new-password\""));
+    page.faults.clear();
+    let html = view.page(frame, &page).unwrap();
+    assert!(!html.contains("aria-invalid") && !html.contains("password-faults"));
+}
+
+#[test]
+fn every_code_has_its_page() {
+    let texts = Texts::load().unwrap();
+    for locale in Locale::ALL {
+        for code in Code::ALL {
+            let page = MessagePage::error(&texts, locale, *code, None);
+            assert!(page.title.contains(' ') && page.text.contains(' '), "{page:?}");
+        }
+        for link in [Link::VerifyEmail, Link::ResetPassword] {
+            let page = MessagePage::dead_link(&texts, locale, link);
+            assert!(page.title.contains(' ') && page.text.contains(' '), "{page:?}");
+        }
+    }
+}
+
+#[test]
+fn an_undefined_variable_is_an_error() {
+    let brand = brand("Acme");
+    let frame = PageFrame { locale: Locale::En, brand: &brand, nonce: "n" };
+    assert!(view().render("pages/message.html", frame, context! { title => "t" }).is_err());
+}
+
+#[test]
+fn moments_are_said_in_the_language_and_with_their_zone() {
+    let texts = Texts::load().unwrap();
+    let at = Timestamp::from_micros(1_795_599_000_000_000);
+    assert_eq!(moment(&texts, Locale::En, at), "25 November 2026, 09:30 UTC");
+    assert_eq!(moment(&texts, Locale::De, at), "25. November 2026, 09:30 Uhr (UTC)");
+    assert_eq!(moment(&texts, Locale::En, Timestamp::from_micros(i64::MAX)), "");
+}
+
+#[test]
+fn an_asset_changes_its_address_with_its_content() {
+    let same = Asset { path: "/a", content_type: "text/css", body: "a" };
+    let other = Asset { path: "/a", content_type: "text/css", body: "b" };
+    assert_ne!(same.url(), other.url());
+    assert!(Asset::CSS.url().starts_with("/static/app.css?v="));
+}

@@ -1,0 +1,3 @@
+//! The JSON API, one file for each group of endpoints.
+
+mod login;

@@ -1,0 +1,14 @@
+//! The product through its real interface: requests into the real router, on a real database.
+//!
+//! Every test builds a [`support::World`] of its own. SQLite files by default; PostgreSQL where
+//! `COUNTERSIGN_TEST_DATABASE_URL` names a server.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "helpers of tests fail a test by panicking, as the tests do"
+)]
+
+mod support;
+
+mod api;

@@ -1,0 +1,317 @@
+//! A world for a test: a server with a clock that stands still, seeded randomness, and a mailbox.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    Router,
+    body::Body,
+    extract::ConnectInfo,
+    http::{HeaderMap, Method, Request, StatusCode, header},
+};
+use countersign::{
+    app::App,
+    clock::{Clock, Timestamp},
+    config::{Config, DatabaseUrl, Kernel, Mode, load},
+    domain::{
+        email::Email,
+        password::Password,
+        tenant::Slug,
+        user::{Name, User},
+    },
+    entropy::Entropy,
+    flows::{Caller, Cx, outbox, tenants, users},
+    http,
+    mail::{Mailer, compose::Mail},
+    secret::Secret,
+};
+use http_body_util::BodyExt as _;
+use serde_json::Value;
+use tower::ServiceExt as _;
+
+pub(crate) mod postgres;
+
+/// 2026-01-01 00:00:00 UTC.
+pub(crate) const START: Timestamp = Timestamp::from_micros(1_767_225_600_000_000);
+/// A password that every default policy takes.
+pub(crate) const PASSWORD: &str = "correct horse battery staple";
+
+/// A server for one test.
+pub(crate) struct World {
+    pub(crate) app: Arc<App>,
+    router: Router,
+    // Dropped last, after whatever uses them.
+    _database: Option<postgres::Database>,
+    folder: Arc<tempfile::TempDir>,
+}
+
+impl World {
+    /// A server with defaults, limits on load off.
+    pub(crate) async fn new() -> Self {
+        Self::with(|_| {}).await
+    }
+
+    /// A server whose settings `change` has touched.
+    pub(crate) async fn with(change: impl FnOnce(&mut Config)) -> Self {
+        let folder = Arc::new(tempfile::tempdir().unwrap());
+        let mut config = load::load(&load::Sources::default()).unwrap().config;
+        config.mode = Mode::Development;
+        config.data_dir = folder.path().to_owned();
+        config.limits.enabled = false;
+        config.passwords.memory_kib = 256;
+        config.passwords.passes = 1;
+        config.passwords.kernel = Kernel::Portable;
+        let database = postgres::Database::for_test().await;
+        config.database.url = match &database {
+            Some(database) => DatabaseUrl::Postgres(Secret::new(database.url.clone())),
+            None => DatabaseUrl::Sqlite(folder.path().join("test.db")),
+        };
+        change(&mut config);
+        Self::open(config, Clock::fixed(START), 1, database, folder).await
+    }
+
+    async fn open(
+        config: Config,
+        clock: Clock,
+        seed: u64,
+        database: Option<postgres::Database>,
+        folder: Arc<tempfile::TempDir>,
+    ) -> Self {
+        let app = App::open_with(config, clock, Entropy::seeded(seed)).await.unwrap();
+        let router = http::router(Arc::clone(&app));
+        Self { app, router, _database: database, folder }
+    }
+
+    /// A second node on the same database, with the same clock and master key.
+    pub(crate) async fn second_node(&self) -> Self {
+        let config = self.app.config.clone();
+        let clock = self.app.clock.clone();
+        Self::open(config, clock, 2, None, Arc::clone(&self.folder)).await
+    }
+
+    /// Moves the clock forward.
+    pub(crate) fn advance(&self, span: Duration) {
+        self.app.clock.advance(span);
+    }
+
+    /// Makes a tenant with `settings` (JSON of a settings layer).
+    pub(crate) async fn tenant(&self, slug: &str, settings: &str) -> Cx {
+        let change = tenants::Change {
+            settings: Some(serde_json::from_str(settings).unwrap()),
+            ..tenants::Change::default()
+        };
+        let slug = Slug::parse(slug).unwrap();
+        tenants::create(&self.app, &operator(), slug.clone(), change).await.unwrap();
+        self.cx(slug.as_str()).await
+    }
+
+    /// A context of an operator in a tenant, as it stands now.
+    pub(crate) async fn cx(&self, slug: &str) -> Cx {
+        let slug = Slug::parse(slug).unwrap();
+        Cx {
+            app: Arc::clone(&self.app),
+            tenant: tenants::by_slug(&self.app, &slug).await.unwrap().unwrap(),
+            caller: Arc::new(operator()),
+            now: self.app.clock.now(),
+        }
+    }
+
+    /// The tenant `acme`, where people may register themselves.
+    pub(crate) async fn acme(&self) -> Cx {
+        self.tenant("acme", r#"{"registration": {"enabled": true}}"#).await
+    }
+
+    /// An account with a proved address and [`PASSWORD`].
+    pub(crate) async fn user(&self, cx: &Cx, email: &str) -> User {
+        let password = Password::parse(PASSWORD).unwrap();
+        self.user_with(cx, email, Some(users::Credential::Password(password)), true).await
+    }
+
+    /// An account with whatever credential.
+    pub(crate) async fn user_with(
+        &self,
+        cx: &Cx,
+        email: &str,
+        credential: Option<users::Credential>,
+        email_verified: bool,
+    ) -> User {
+        let new = users::New {
+            email: Email::parse(email).unwrap(),
+            first_name: Name::parse("Grace").unwrap(),
+            last_name: Name::parse("Hopper").unwrap(),
+            credential,
+            email_verified,
+            must_change_password: false,
+            locale: None,
+        };
+        users::create(cx, new).await.unwrap()
+    }
+
+    /// Sends what waits in the outbox.
+    pub(crate) async fn deliver(&self) {
+        while outbox::send_due(&self.app).await.unwrap() > 0 {}
+    }
+
+    /// Sends what waits, and returns the mails to an address, newest first.
+    pub(crate) async fn inbox(&self, address: &str) -> Vec<Mail> {
+        self.deliver().await;
+        match &self.app.mailer {
+            Mailer::Mailbox(mailbox) => mailbox.to(Some(address)),
+            Mailer::Smtp(_) | Mailer::Held => panic!("this world has no mailbox"),
+        }
+    }
+
+    /// A client at 192.0.2.1 without cookies.
+    pub(crate) fn client(&self) -> Client {
+        self.client_at("192.0.2.1")
+    }
+
+    /// A client at an address, without cookies.
+    pub(crate) fn client_at(&self, address: &str) -> Client {
+        Client {
+            router: self.router.clone(),
+            address: address.parse().unwrap(),
+            agent: "test/1.0".to_owned(),
+            headers: HeaderMap::new(),
+            cookies: Vec::new(),
+        }
+    }
+}
+
+/// An operator's caller.
+pub(crate) fn operator() -> Caller {
+    Caller::operator("req_test".to_owned())
+}
+
+/// The token in a mail's link.
+pub(crate) fn token_in(mail: &Mail) -> String {
+    let start = mail.text.find("token=").expect("a link with a token") + "token=".len();
+    mail.text[start..]
+        .chars()
+        .take_while(|c| c.is_ascii_alphanumeric() || "-_".contains(*c))
+        .collect()
+}
+
+/// Something that sends requests and keeps cookies, like a browser.
+#[derive(Clone)]
+pub(crate) struct Client {
+    router: Router,
+    address: std::net::IpAddr,
+    pub(crate) agent: String,
+    pub(crate) headers: HeaderMap,
+    pub(crate) cookies: Vec<(String, String)>,
+}
+
+impl Client {
+    /// A request with everything in the caller's hands.
+    pub(crate) async fn send(&mut self, mut request: Request<Body>) -> Answer {
+        let peer = std::net::SocketAddr::new(self.address, 40_000);
+        request.extensions_mut().insert(ConnectInfo(peer));
+        let headers = request.headers_mut();
+        for (name, value) in &self.headers {
+            headers.entry(name).or_insert(value.clone());
+        }
+        headers.entry(header::USER_AGENT).or_insert(self.agent.parse().unwrap());
+        if !self.cookies.is_empty() {
+            let pairs: Vec<String> =
+                self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
+            headers.entry(header::COOKIE).or_insert(pairs.join("; ").parse().unwrap());
+        }
+        let response = self.router.clone().oneshot(request).await.unwrap();
+        let (parts, body) = response.into_parts();
+        let body = body.collect().await.unwrap().to_bytes();
+        for cookie in parts.headers.get_all(header::SET_COOKIE) {
+            let pair = cookie.to_str().unwrap().split(';').next().unwrap();
+            let (name, value) = pair.split_once('=').unwrap();
+            self.cookies.retain(|(known, _)| known != name);
+            self.cookies.push((name.to_owned(), value.to_owned()));
+        }
+        Answer {
+            status: parts.status,
+            headers: parts.headers,
+            text: String::from_utf8_lossy(&body).into_owned(),
+        }
+    }
+
+    /// A POST of JSON to an Authentication API endpoint of a tenant.
+    pub(crate) async fn api(&mut self, tenant: &str, endpoint: &str, body: &Value) -> Answer {
+        let path = format!("/api/v1/auth/tenants/{tenant}/{endpoint}");
+        self.post_json(&path, &body.to_string()).await
+    }
+
+    /// A POST of JSON text.
+    pub(crate) async fn post_json(&mut self, path: &str, body: &str) -> Answer {
+        self.request(Method::POST, path, Some("application/json"), body).await
+    }
+
+    /// A POST of a form.
+    pub(crate) async fn post_form(&mut self, path: &str, body: &str) -> Answer {
+        self.request(Method::POST, path, Some("application/x-www-form-urlencoded"), body).await
+    }
+
+    /// A GET.
+    pub(crate) async fn get(&mut self, path: &str) -> Answer {
+        self.request(Method::GET, path, None, "").await
+    }
+
+    /// Any method, type and body.
+    pub(crate) async fn request(
+        &mut self,
+        method: Method,
+        path: &str,
+        content_type: Option<&str>,
+        body: &str,
+    ) -> Answer {
+        let mut request = Request::builder().method(method).uri(path);
+        if let Some(content_type) = content_type {
+            request = request.header(header::CONTENT_TYPE, content_type);
+        }
+        self.send(request.body(Body::from(body.to_owned())).unwrap()).await
+    }
+}
+
+/// What came back.
+#[derive(Debug, Clone)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) text: String,
+}
+
+impl Answer {
+    /// The body as JSON.
+    #[track_caller]
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.text)
+            .unwrap_or_else(|_| panic!("not JSON: {} {}", self.status, self.text))
+    }
+
+    /// `data` of a success.
+    #[track_caller]
+    pub(crate) fn data(&self) -> Value {
+        assert_eq!(self.status, StatusCode::OK, "{}", self.text);
+        self.json()["data"].clone()
+    }
+
+    /// The `code` of a refusal with `status`.
+    #[track_caller]
+    pub(crate) fn refused(&self, status: u16) -> String {
+        assert_eq!(self.status.as_u16(), status, "{}", self.text);
+        self.json()["code"].as_str().unwrap_or_default().to_owned()
+    }
+
+    /// The places of a 422's faults, as `body.email`.
+    #[track_caller]
+    pub(crate) fn faults(&self) -> Vec<(String, String)> {
+        assert_eq!(self.status.as_u16(), 422, "{}", self.text);
+        let faults = self.json()["detail"].as_array().unwrap().clone();
+        let place = |fault: &Value| {
+            let steps = fault["loc"].as_array().unwrap();
+            let steps = steps.iter().map(|it| it.as_str().map_or(it.to_string(), str::to_owned));
+            steps.collect::<Vec<_>>().join(".")
+        };
+        faults
+            .iter()
+            .map(|fault| (place(fault), fault["type"].as_str().unwrap().to_owned()))
+            .collect()
+    }
+}

@@ -193,7 +193,8 @@ CREATE TABLE attempts (
     last_at BIGINT NOT NULL,
     PRIMARY KEY (tenant_id, subject)
 );
-CREATE INDEX attempts_last ON attempts (last_at);
+CREATE INDEX attempts_user ON attempts (tenant_id, user_id) WHERE user_id IS NOT NULL;
+CREATE INDEX attempts_last ON attempts (last_at) WHERE user_id IS NULL;
 
 CREATE TABLE spent_captchas (
     tenant_id TEXT NOT NULL REFERENCES tenants (id),
@@ -209,7 +210,6 @@ CREATE TABLE outbox (
     id TEXT NOT NULL,
     kind TEXT NOT NULL,
     recipient TEXT NOT NULL,
-    recipient_key TEXT NOT NULL,
     locale TEXT NOT NULL,
     payload BYTEA,
     state TEXT NOT NULL CHECK (state IN ('waiting', 'sent', 'dead')),
@@ -223,7 +223,7 @@ CREATE TABLE outbox (
     PRIMARY KEY (tenant_id, id)
 );
 CREATE INDEX outbox_due ON outbox (next_at) WHERE state = 'waiting';
-CREATE INDEX outbox_recipient ON outbox (tenant_id, recipient_key, kind, created_at);
+CREATE INDEX outbox_dead ON outbox (tenant_id, id) WHERE state = 'dead';
 CREATE INDEX outbox_done ON outbox (done_at) WHERE done_at IS NOT NULL;
 
 CREATE TABLE audit (
@@ -245,7 +245,7 @@ CREATE TABLE audit (
     PRIMARY KEY (tenant_id, id)
 );
 CREATE UNIQUE INDEX audit_seq ON audit (tenant_id, seq) WHERE seq IS NOT NULL;
-CREATE INDEX audit_unchained ON audit (id) WHERE seq IS NULL;
+CREATE INDEX audit_unchained ON audit (tenant_id, id) WHERE seq IS NULL;
 
 CREATE TABLE audit_heads (
     tenant_id TEXT PRIMARY KEY REFERENCES tenants (id),

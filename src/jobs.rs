@@ -14,12 +14,14 @@ use crate::{
 
 /// Dead rows dropped in one transaction.
 const PURGE_BATCH: i64 = 200;
+/// How long work that keeps failing waits at most, unless its own pause is longer.
+const LONGEST: Duration = Duration::from_secs(15);
 
 /// Runs all background work until `stop` says so, then returns when what is under way is done.
 pub async fn run(app: Arc<App>, stop: watch::Receiver<bool>) {
     tokio::join!(
-        every(&app, stop.clone(), Duration::from_millis(500), Job::Mail),
-        every(&app, stop.clone(), Duration::from_millis(500), Job::Audit),
+        every(&app, stop.clone(), Duration::from_secs(1), Job::Mail),
+        every(&app, stop.clone(), Duration::from_secs(1), Job::Audit),
         every(&app, stop, Duration::from_secs(30), Job::Expiry),
     );
 }
@@ -40,7 +42,10 @@ async fn every(app: &Arc<App>, mut stop: watch::Receiver<bool>, pause: Duration,
             Err(error) => {
                 report(job, &error, failures);
                 failures = failures.saturating_add(1);
-                pause.saturating_mul(2_u32.saturating_pow(failures.min(6)))
+                pause
+                    .saturating_mul(2_u32.saturating_pow(failures.min(6)))
+                    .min(LONGEST)
+                    .max(pause * 2)
             }
         };
         if rest <= pause {
@@ -63,13 +68,12 @@ async fn every(app: &Arc<App>, mut stop: watch::Receiver<bool>, pause: Duration,
 /// One round of a job; whether there may be more to do at once.
 async fn step(app: &App, job: Job) -> Result<bool> {
     match job {
-        Job::Mail => {
-            let more = outbox::send_due(app).await? > 0;
-            outbox::observe(app).await?;
-            Ok(more)
-        }
+        Job::Mail => Ok(outbox::send_due(app).await? > 0),
         Job::Audit => Ok(audit::chain(app).await? > 0),
-        Job::Expiry => purge(app).await,
+        Job::Expiry => {
+            outbox::observe(app).await?;
+            purge(app).await
+        }
     }
 }
 

@@ -106,8 +106,15 @@ pub async fn login(cx: &Cx, input: &Input) -> Result<Outcome> {
     match attempt(cx, input).await {
         // The facts changed while the password was hashed: see what they are now.
         Err(Error::Refused(no)) if no.code == Code::InvalidToken => attempt(cx, input).await,
-        other => other,
+        other => return other,
     }
+    .map_err(|error| match error {
+        // They keep changing: whoever this was, he is not let in.
+        Error::Refused(no) if no.code == Code::InvalidToken => {
+            Error::refused(Code::InvalidCredentials)
+        }
+        other => other,
+    })
 }
 
 async fn attempt(cx: &Cx, input: &Input) -> Result<Outcome> {

@@ -28,8 +28,6 @@ const HOUR: Duration = Duration::from_hours(1);
 pub struct Recipient<'a> {
     /// The address, exactly as stored with the account or the registration.
     pub email: &'a str,
-    /// The address as identity.
-    pub key: &'a str,
     /// The language.
     pub locale: Locale,
 }
@@ -46,7 +44,6 @@ pub fn mail(cx: &Cx, to: Recipient<'_>, message: &Message) -> Result<Query> {
         id,
         kind: message.kind(),
         recipient: to.email.to_owned(),
-        recipient_key: to.key.to_owned(),
         locale: to.locale.as_str().to_owned(),
         payload: cx.app.master_key.seal(SEAL, &aad.each_ref().map(String::as_str), &plain)?,
         now: cx.now,

@@ -171,11 +171,7 @@ pub fn minutes(purpose: Purpose) -> u32 {
 /// Where mail to an account goes.
 #[must_use]
 pub fn recipient<'a>(cx: &Cx, user: &'a User) -> Recipient<'a> {
-    Recipient {
-        email: &user.email,
-        key: &user.email_key,
-        locale: cx.mail_locale(user.locale.as_deref()),
-    }
+    Recipient { email: &user.email, locale: cx.mail_locale(user.locale.as_deref()) }
 }
 
 /// The rows of one more reset token; the oldest of more than three is void.

@@ -254,11 +254,7 @@ fn proof_mail(cx: &Cx, pending: &Registration, token: &Token) -> Result<Vec<Quer
         expires_at: pending.expires_at,
     };
     let message = verify_message(cx, token, &pending.first_name, pending.created_at);
-    let to = Recipient {
-        email: &pending.email,
-        key: &pending.email_key,
-        locale: cx.mail_locale(Some(&pending.locale)),
-    };
+    let to = Recipient { email: &pending.email, locale: cx.mail_locale(Some(&pending.locale)) };
     Ok(vec![
         store::tickets::insert(cx.tenant.id, &ticket, *token.digest().as_bytes()),
         outbox::mail(cx, to, &message)?,

@@ -87,7 +87,7 @@ pub fn compose(
         from: envelope.from.to_owned(),
         from_name: brand.tenant_name.clone(),
         to: envelope.to.to_owned(),
-        text: tidy(&part("txt")?),
+        text: format!("{}\n", part("txt")?.trim()),
         html: part("html")?,
         subject: subject.clone(),
         created_at: envelope.created_at,
@@ -122,18 +122,4 @@ fn values(message: &Message) -> Value {
             address => line(address),
         },
     }
-}
-
-/// Text as it should arrive: no blanks at line ends, at most one empty line in a row, one line
-/// break at the end.
-fn tidy(text: &str) -> String {
-    let mut tidied = String::with_capacity(text.len());
-    for line in text.lines().map(str::trim_end) {
-        if line.is_empty() && (tidied.is_empty() || tidied.ends_with("\n\n")) {
-            continue;
-        }
-        tidied.push_str(line);
-        tidied.push('\n');
-    }
-    format!("{}\n", tidied.trim_end())
 }

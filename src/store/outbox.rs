@@ -17,8 +17,6 @@ pub struct New {
     pub kind: &'static str,
     /// The address it goes to, exactly as stored with the account or the registration.
     pub recipient: String,
-    /// The address as identity.
-    pub recipient_key: String,
     /// The language it is written in.
     pub locale: String,
     /// The sealed content.
@@ -67,18 +65,17 @@ impl FromRow for Claimed {
 
 /// Puts a mail into the outbox.
 pub fn insert(tenant: TenantId, mail: New) -> Query {
-    sql("INSERT INTO outbox (tenant_id, id, kind, recipient, recipient_key, locale, payload, state, \
-                             tries, next_at, claimed_until, give_up_at, created_at) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, 'waiting', 0, $8, 0, $9, $8)")
-        .bind(tenant)
-        .bind(mail.id)
-        .bind(mail.kind)
-        .bind(mail.recipient)
-        .bind(mail.recipient_key)
-        .bind(mail.locale)
-        .bind(mail.payload)
-        .bind(mail.now)
-        .bind(mail.give_up_at)
+    sql("INSERT INTO outbox (tenant_id, id, kind, recipient, locale, payload, state, tries, \
+                             next_at, claimed_until, give_up_at, created_at) \
+         VALUES ($1, $2, $3, $4, $5, $6, 'waiting', 0, $7, 0, $8, $7)")
+    .bind(tenant)
+    .bind(mail.id)
+    .bind(mail.kind)
+    .bind(mail.recipient)
+    .bind(mail.locale)
+    .bind(mail.payload)
+    .bind(mail.now)
+    .bind(mail.give_up_at)
 }
 
 /// Claims up to `limit` due mails of all tenants until `until`. The outer condition is judged
@@ -198,21 +195,8 @@ pub async fn revive(
 
 /// How many mails of all tenants wait, and how many are dead.
 pub async fn totals_all_tenants(tx: &mut Tx) -> Result<(i64, i64)> {
-    sql("SELECT CAST(COALESCE(SUM(CASE WHEN state = 'waiting' THEN 1 ELSE 0 END), 0) AS BIGINT) AS waiting, \
-                CAST(COALESCE(SUM(CASE WHEN state = 'dead' THEN 1 ELSE 0 END), 0) AS BIGINT) AS dead \
-         FROM outbox WHERE state <> 'sent'")
-        .one::<Totals>(tx)
-        .await
-        .map(|totals| (totals.waiting, totals.dead))
-}
-
-struct Totals {
-    waiting: i64,
-    dead: i64,
-}
-
-impl FromRow for Totals {
-    fn from_row(row: &Row) -> Result<Self> {
-        Ok(Self { waiting: row.get("waiting")?, dead: row.get("dead")? })
-    }
+    sql("SELECT (SELECT COUNT(*) FROM outbox WHERE state = 'waiting') AS waiting, \
+                (SELECT COUNT(*) FROM outbox WHERE state = 'dead') AS dead")
+    .one(tx)
+    .await
 }

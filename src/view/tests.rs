@@ -130,7 +130,8 @@ fn markup_in_values_stays_text() {
             assert!(!html.contains("49"), "{template} evaluates a value");
             // The style element closes once, where we close it, and no attribute is broken open.
             assert_eq!(html.matches("</style>").count(), 1, "{template}");
-            assert!(!html.contains("\"'>"), "{template}");
+            assert!(html.contains("&quot;&#39;&gt;"), "{template}");
+            assert!(!html.contains("\"&#39;") && !html.contains("&quot;'"), "{template}");
         }
     }
 }

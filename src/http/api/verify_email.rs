@@ -1,6 +1,9 @@
 //! `GET verify-email`.
 
-use axum::http::Method;
+use axum::{
+    http::{HeaderValue, Method, header},
+    response::{IntoResponse as _, Response},
+};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -38,13 +41,19 @@ pub(super) async fn verify_email(
     method: Method,
     door: Door,
     Query(query): Query<VerifyEmailQuery>,
-) -> Result<Reply<Said>> {
+) -> Response {
     // The router sends HEAD here too. Mail scanners send it; it must prove nobody's address.
     if method != Method::GET {
-        return Err(Error::refused(Code::MethodNotAllowed));
+        let mut no = Error::refused(Code::MethodNotAllowed).into_response();
+        no.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET"));
+        return no;
     }
+    answer(&door, &query.token).await.into_response()
+}
+
+async fn answer(door: &Door, token: &str) -> Result<Reply<Said>> {
     let cx = door.open().await?;
-    let verified = verify(&cx, &query.token).await?;
+    let verified = verify(&cx, token).await?;
     let (status, key) = if verified.already {
         ("already_verified", "answer.email_already_verified")
     } else {

@@ -125,8 +125,10 @@ impl Sink {
             self.seen.lock().unwrap().commands.push((line.clone(), encrypted));
             let verb = line.split([' ', ':']).next().unwrap_or_default().to_uppercase();
             if script.silent_after == Some(verb.as_str()) {
-                hold(stream);
-                return false;
+                if hold(stream).is_none() {
+                    return false;
+                }
+                continue;
             }
             let usual = match verb.as_str() {
                 "EHLO" => {
@@ -173,8 +175,7 @@ impl Sink {
         while let Some(line) = read_line(stream) {
             if line == "." {
                 if script.silent_after == Some("BODY") {
-                    hold(stream);
-                    return false;
+                    return hold(stream).is_some();
                 }
                 let reply = answer(script, "BODY", "250 queued");
                 if reply.starts_with("250") {
@@ -211,10 +212,10 @@ fn read_line(stream: &mut impl Read) -> Option<String> {
     Some(String::from_utf8_lossy(&line).into_owned())
 }
 
-/// Says nothing until the client hangs up.
-fn hold(stream: &mut impl Read) {
-    let mut byte = [0];
-    while stream.read(&mut byte).is_ok_and(|read| read > 0) {}
+/// Says nothing until the client goes on as if it had been answered, then gives that late answer.
+fn hold(stream: &mut (impl Read + Write)) -> Option<()> {
+    read_line(stream)?;
+    say(stream, "250 late")
 }
 
 fn certificate() -> ServerConfig {

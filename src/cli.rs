@@ -6,12 +6,20 @@
 //! standard input. Only this module prints.
 
 mod arguments;
+mod audit;
 mod config;
 mod demo;
+mod desk;
+mod document;
 mod healthcheck;
 pub mod listener;
+mod mail;
+mod migrate;
 pub mod output;
 pub mod serve;
+mod session;
+mod tenant;
+mod user;
 
 use std::{ffi::OsString, path::PathBuf, process::ExitCode, time::Duration};
 
@@ -23,7 +31,8 @@ use crate::{
     error::{Context, Error, Fault, Loc, Result},
 };
 pub use arguments::{
-    AuditCommand, MailCommand, SessionCommand, TenantCommand, UserCommand, UserOf,
+    AuditCommand, MailCommand, NewUser, SessionCommand, TenantCommand, TenantValues, UserCommand,
+    UserOf,
 };
 
 /// A multi-tenant identity server: one binary, SQLite or PostgreSQL.
@@ -77,10 +86,18 @@ pub enum Command {
     Audit(AuditCommand),
     /// Print the OpenAPI document
     Openapi,
-    /// Print the API reference as Markdown
-    ApiReference,
+    /// Write the API reference as Markdown pages
+    ApiReference {
+        /// The folder to write into
+        #[arg(long, default_value = "docs/api", value_name = "FOLDER")]
+        out: PathBuf,
+    },
     /// Bring the database to this version and exit
-    Migrate,
+    Migrate {
+        /// Only tell how far the database is
+        #[arg(long)]
+        status: bool,
+    },
     /// Ask a running server whether it is ready; exit code 0 or 1
     Healthcheck {
         /// The address to ask [default: /health/ready where the settings say the server listens]
@@ -184,15 +201,37 @@ fn run(cli: Cli) -> Result<(), Failure> {
             let loaded = settings(&global, &ServerFlags::default())?;
             block_on(one_thread()?, healthcheck::run(&loaded.config, url.as_deref()))
         }
-        Command::Tenant(_)
-        | Command::User(_)
-        | Command::Session(_)
-        | Command::Mail(_)
-        | Command::Audit(_)
-        | Command::Openapi
-        | Command::ApiReference
-        | Command::Migrate => Err(Failure::No("this command is not part of this build".to_owned())),
+        Command::Openapi => document::openapi(),
+        Command::ApiReference { out } => document::reference(&out),
+        Command::Migrate { status } => {
+            let loaded = settings(&global, &ServerFlags::default())?;
+            block_on(one_thread()?, migrate::run(loaded.config, form, status))
+        }
+        command => {
+            let loaded = settings(&global, &ServerFlags::default())?;
+            block_on(one_thread()?, at_desk(loaded, form, command))
+        }
     }
+}
+
+/// Runs a command that works on what the database holds.
+async fn at_desk(loaded: Loaded, form: output::Form, command: Command) -> Result<(), Failure> {
+    let desk = desk::Desk::open(loaded.config, form).await?;
+    let done = match command {
+        Command::Tenant(command) => tenant::run(&desk, command).await,
+        Command::User(command) => user::run(&desk, command).await,
+        Command::Session(command) => session::run(&desk, command).await,
+        Command::Mail(command) => mail::run(&desk, command).await,
+        Command::Audit(command) => audit::run(&desk, command).await,
+        Command::Serve(_)
+        | Command::Config(_)
+        | Command::Healthcheck { .. }
+        | Command::Openapi
+        | Command::ApiReference { .. }
+        | Command::Migrate { .. } => Ok(()),
+    };
+    desk.app.close().await;
+    done
 }
 
 /// Loads the settings that hold for these flags.

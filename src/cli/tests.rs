@@ -55,7 +55,7 @@ fn what_every_command_takes_may_stand_before_or_after_it() {
 #[test]
 fn a_password_cannot_be_an_argument() {
     let of = |command: &str| format!("countersign user {command} --tenant acme a@b.test");
-    for command in ["create", "set-password"] {
+    for command in ["create --first-name A --last-name B", "set-password"] {
         assert!(parse(&format!("{} --password hunter2", of(command))).is_err());
         assert!(parse(&format!("{} --password-stdin", of(command))).is_ok());
         assert!(parse(&format!("{} --password-stdin=hunter2", of(command))).is_err());

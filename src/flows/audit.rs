@@ -84,11 +84,24 @@ pub struct Verdict {
     pub head: String,
 }
 
-/// Checks a tenant's whole chain.
+/// The end of a chain as it was told earlier and kept elsewhere.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Kept {
+    /// Rows there were.
+    pub rows: i64,
+    /// The mark of the last of them, in Base64.
+    pub mark: String,
+}
+
+/// Checks a tenant's whole chain, and that the end `kept` earlier is still part of it: whoever
+/// can write to the database can cut off a tail, but cannot give an earlier row another mark.
 ///
 /// # Errors
 /// Where the database fails. A broken chain is a verdict, not an error.
-pub async fn verify(app: &App, tenant: TenantId) -> Result<Verdict> {
+pub async fn verify(app: &App, tenant: TenantId, kept: Option<&Kept>) -> Result<Verdict> {
+    // The end is read before the rows: what is chained meanwhile only comes on top.
+    let end =
+        app.db.read(tenant, |tx, tenant| Box::pin(store::audit::read_head(tx, *tenant))).await?;
     let mut head = Head { seq: 0, hash: vec![0; 32] };
     loop {
         let rows = app
@@ -109,23 +122,25 @@ pub async fn verify(app: &App, tenant: TenantId) -> Result<Verdict> {
                 return Ok(verdict(&head, Some((row.seq, "the row was altered"))));
             }
             head = Head { seq: row.seq, hash: row.hash };
+            if kept.is_some_and(|kept| kept.rows == head.seq && kept.mark != text(&head.hash)) {
+                return Ok(verdict(&head, Some((head.seq, "it is not the row that was kept"))));
+            }
         }
     }
-    let end =
-        app.db.read(tenant, |tx, tenant| Box::pin(store::audit::read_head(tx, *tenant))).await?;
-    // Rows may have been chained while we read: only an end before ours, or far from it, is wrong.
-    match end {
-        Some(end) if end.seq > head.seq => {
-            Ok(verdict(&head, Some((head.seq + 1, "the last rows are missing"))))
-        }
-        _ => Ok(verdict(&head, None)),
+    let expected = end.map_or(0, |end| end.seq).max(kept.map_or(0, |kept| kept.rows));
+    if head.seq < expected {
+        return Ok(verdict(&head, Some((head.seq + 1, "the last rows are missing"))));
     }
+    Ok(verdict(&head, None))
 }
 
 fn verdict(head: &Head, broken: Option<(i64, &'static str)>) -> Verdict {
+    Verdict { rows: head.seq, broken, head: text(&head.hash) }
+}
+
+fn text(mark: &[u8]) -> String {
     use base64::Engine as _;
-    let mark = base64::engine::general_purpose::STANDARD.encode(&head.hash);
-    Verdict { rows: head.seq, broken, head: mark }
+    base64::engine::general_purpose::STANDARD.encode(mark)
 }
 
 /// The newest events of a tenant.

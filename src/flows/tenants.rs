@@ -135,8 +135,9 @@ fn invalid(sentences: Vec<String>) -> Error {
     Error::Invalid(
         sentences
             .into_iter()
-            .map(|message| {
-                let name = message.split(':').next().unwrap_or_default().to_owned();
+            .map(|sentence| {
+                let (name, allowed) = sentence.split_once(": ").unwrap_or(("", &sentence));
+                let (name, message) = (name.to_owned(), allowed.to_owned());
                 Fault { loc: vec![Loc::Name(name)], kind: "value_error", message }
             })
             .collect(),

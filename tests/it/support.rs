@@ -12,6 +12,8 @@ use countersign::{
     app::App,
     clock::{Clock, Timestamp},
     config::{Config, DatabaseUrl, Kernel, Mode, load},
+    crypto::opaque::Token,
+    db::{FromRow, Query, sql},
     domain::{
         email::Email,
         password::Password,
@@ -21,6 +23,7 @@ use countersign::{
     entropy::Entropy,
     flows::{Caller, Cx, outbox, tenants, users},
     http,
+    id::SessionId,
     mail::{Mailer, compose::Mail},
     secret::Secret,
 };
@@ -313,5 +316,108 @@ impl Answer {
             .iter()
             .map(|fault| (place(fault), fault["type"].as_str().unwrap().to_owned()))
             .collect()
+    }
+}
+
+/// Runs all of it at the same time, each on a task of its own, and returns what came of each, in
+/// order.
+pub(crate) async fn together<T, F>(work: impl IntoIterator<Item = F>) -> Vec<T>
+where
+    T: Send + 'static,
+    F: Future<Output = T> + Send + 'static,
+{
+    let mut tasks = tokio::task::JoinSet::new();
+    for (place, one) in work.into_iter().enumerate() {
+        tasks.spawn(async move { (place, one.await) });
+    }
+    let mut all = tasks.join_all().await;
+    all.sort_by_key(|(place, _)| *place);
+    all.into_iter().map(|(_, value)| value).collect()
+}
+
+impl World {
+    /// Runs a statement of the test's own; how many rows it touched.
+    pub(crate) async fn execute(&self, query: Query) -> u64 {
+        self.app.db.write(query, |tx, query| Box::pin(query.clone().execute(tx))).await.unwrap()
+    }
+
+    /// The rows of a statement of the test's own.
+    pub(crate) async fn rows<T: FromRow + 'static>(&self, query: Query) -> Vec<T> {
+        self.app.db.read(query, |tx, query| Box::pin(query.clone().all(tx))).await.unwrap()
+    }
+
+    /// How many rows `SELECT COUNT(*) FROM …` counts.
+    pub(crate) async fn count(&self, text: &'static str) -> i64 {
+        self.rows::<i64>(sql(text)).await[0]
+    }
+
+    /// The audit trail of a tenant, newest first: action, result and detail.
+    pub(crate) async fn trail(&self, cx: &Cx) -> Vec<(String, String, String)> {
+        let rows = countersign::flows::audit::newest(&self.app, cx.tenant.id, 10_000).await;
+        rows.unwrap().into_iter().map(|row| (row.action, row.result, row.detail)).collect()
+    }
+
+    /// How many rows of a tenant's audit trail tell of `action` with `result`.
+    pub(crate) async fn recorded(&self, cx: &Cx, action: &str, result: &str) -> usize {
+        let trail = self.trail(cx).await;
+        trail.iter().filter(|row| row.0 == action && row.1 == result).count()
+    }
+
+    /// The stored password hash of a user.
+    pub(crate) async fn stored_hash(&self, user: &User) -> String {
+        let text = "SELECT hash FROM passwords WHERE tenant_id = $1 AND user_id = $2";
+        self.rows::<String>(sql(text).bind(user.tenant).bind(user.id)).await.remove(0)
+    }
+}
+
+impl Client {
+    /// Signs in by the API.
+    pub(crate) async fn login(&mut self, tenant: &str, email: &str, password: &str) -> Answer {
+        self.api(tenant, "login", &serde_json::json!({"email": email, "password": password})).await
+    }
+
+    /// The session's handle and secret, as its cookie has them.
+    pub(crate) fn session(&self) -> Option<(SessionId, Token)> {
+        let (_, value) = self.cookies.iter().find(|(name, _)| name.contains("cs_session_"))?;
+        let (id, secret) = value.split_once('.')?;
+        Some((id.parse().unwrap(), Token::parse(secret).unwrap()))
+    }
+
+    /// The same client at another address.
+    pub(crate) fn moved_to(&self, address: &str) -> Self {
+        Self { address: address.parse().unwrap(), ..self.clone() }
+    }
+}
+
+impl Answer {
+    /// What a caller can tell answers apart by: everything but the request's own id and the time.
+    pub(crate) fn masked(&self) -> (u16, Vec<(String, String)>, Value) {
+        let mut headers: Vec<_> = self
+            .headers
+            .iter()
+            .filter(|(name, _)| *name != "x-request-id")
+            .map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned()))
+            .collect();
+        headers.sort();
+        let mut body = self.json();
+        if let Some(body) = body.as_object_mut() {
+            body.remove("meta");
+        }
+        (self.status.as_u16(), headers, body)
+    }
+
+    /// The seconds of `Retry-After`.
+    #[track_caller]
+    pub(crate) fn retry_after(&self) -> u64 {
+        self.headers[header::RETRY_AFTER].to_str().unwrap().parse().unwrap()
+    }
+
+    /// The `Set-Cookie` header whose cookie's name contains `kind`.
+    pub(crate) fn set_cookie(&self, kind: &str) -> Option<String> {
+        self.headers
+            .get_all(header::SET_COOKIE)
+            .iter()
+            .map(|value| value.to_str().unwrap().to_owned())
+            .find(|value| value.split('=').next().unwrap().contains(kind))
     }
 }

@@ -194,7 +194,7 @@ CREATE TABLE attempts (
     PRIMARY KEY (tenant_id, subject)
 );
 CREATE INDEX attempts_user ON attempts (tenant_id, user_id) WHERE user_id IS NOT NULL;
-CREATE INDEX attempts_last ON attempts (last_at) WHERE user_id IS NULL;
+CREATE INDEX attempts_last ON attempts (last_at);
 
 CREATE TABLE spent_captchas (
     tenant_id TEXT NOT NULL REFERENCES tenants (id),

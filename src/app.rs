@@ -67,10 +67,11 @@ impl App {
     /// # Errors
     /// As [`App::open`].
     pub async fn open_with(config: Config, clock: Clock, entropy: Entropy) -> Result<Arc<Self>> {
-        make_folder(&config.data_dir)?;
-        let master_key = match &config.master_key {
-            Some(key) => MasterKey::from_bytes(key.expose())?,
-            None => MasterKey::load_or_create(&config.data_dir.join("master.key"), &entropy)?,
+        let master_key = if let Some(key) = &config.master_key {
+            MasterKey::from_bytes(key.expose())?
+        } else {
+            make_folder(&config.data_dir)?;
+            MasterKey::load_or_create(&config.data_dir.join("master.key"), &entropy)?
         };
         let db = Db::open(&config.database).await?;
         db.migrate(MIGRATIONS, clock.now()).await?;

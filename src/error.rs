@@ -117,6 +117,8 @@ codes! {
     InvalidClientToken => "invalid_client_token",
     /// Wrong address or password, or no such account: never told apart.
     InvalidCredentials => "invalid_credentials",
+    /// A form that no page of ours sends.
+    InvalidRequest => "invalid_request",
     /// The return address is not one the tenant allows.
     InvalidRedirectUri => "invalid_redirect_uri",
     /// A mailed token that is unknown, used, too old or of another tenant.

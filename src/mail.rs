@@ -1,7 +1,7 @@
 //! Mail: what we tell people, how it is written, how it leaves.
 //!
 //! Nobody sends from a request. Flows put a [`message::Message`] into the outbox in the
-//! transaction of the change it tells of; `jobs::outbox` composes and sends it, and tries again.
+//! transaction of the change it tells of; `flows::outbox` composes and sends it, and tries again.
 
 pub mod compose;
 pub mod mailbox;

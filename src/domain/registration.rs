@@ -25,7 +25,7 @@ pub const MAX_CUSTOM_KEYS: usize = 64;
 pub fn takes_domain(settings: &Settings, email: &Email) -> bool {
     let is_in = |list: &[String]| list.iter().any(|domain| domain == email.domain());
     !is_in(&settings.blocked_email_domains)
-        && (settings.allowed_email_domains.is_empty() || is_in(&settings.allowed_email_domains))
+        && settings.allowed_email_domains.as_deref().is_none_or(is_in)
 }
 
 /// The form faults of `custom_data`: its size, its keys.

@@ -143,8 +143,8 @@ pub struct Settings {
     pub approval: bool,
     /// What proves that no machine registers.
     pub captcha: Captcha,
-    /// Domains that alone are taken; empty: all.
-    pub allowed_email_domains: Vec<String>,
+    /// Domains that alone are taken; `None`: all.
+    pub allowed_email_domains: Option<Vec<String>>,
     /// Domains that are never taken.
     pub blocked_email_domains: Vec<String>,
     /// What `custom_data` must fit.
@@ -192,11 +192,10 @@ impl Settings {
             } else {
                 Captcha::None
             },
-            allowed_email_domains: t
-                .allowed_email_domains
-                .clone()
-                .or_else(|| p.allowed_email_domains.clone())
-                .unwrap_or_default(),
+            allowed_email_domains: common(
+                p.allowed_email_domains.as_ref(),
+                t.allowed_email_domains.as_ref(),
+            ),
             blocked_email_domains: [&p.blocked_email_domains, &t.blocked_email_domains]
                 .into_iter()
                 .flatten()
@@ -239,6 +238,15 @@ fn granted(partner: Option<bool>, tenant: Option<bool>, default: bool) -> bool {
     match (partner, tenant) {
         (None, None) => default,
         (a, b) => a != Some(false) && b != Some(false),
+    }
+}
+
+/// What both allow, where both say something.
+fn common(partner: Option<&Vec<String>>, tenant: Option<&Vec<String>>) -> Option<Vec<String>> {
+    match (partner, tenant) {
+        (Some(p), Some(t)) => Some(t.iter().filter(|it| p.contains(it)).cloned().collect()),
+        (Some(one), None) | (None, Some(one)) => Some(one.clone()),
+        (None, None) => None,
     }
 }
 

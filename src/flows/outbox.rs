@@ -1,6 +1,6 @@
 //! Mail: putting it into the outbox with the change that it tells of, and sending what waits.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use crate::{
     app::App,
@@ -13,7 +13,7 @@ use crate::{
     id::{MailId, TenantId},
     mail::{
         SendFault,
-        compose::{Envelope, compose},
+        compose::{Envelope, Mail, compose},
         message::Message,
     },
     store::{self, outbox::Claimed},
@@ -68,9 +68,9 @@ pub async fn may_mail(tx: &mut Tx, cx: &Cx, kind: &str, key: &str, per_hour: u32
 /// How many mails are claimed at once.
 const BATCH: i64 = 20;
 /// How long a claim holds: longer than a mail may take, and how long mail is late when a node dies.
-const CLAIM: Duration = Duration::from_mins(3);
+const CLAIM: Duration = Duration::from_secs(60);
 /// How long one mail may take in all.
-const PATIENCE: Duration = Duration::from_secs(90);
+const PATIENCE: Duration = Duration::from_secs(50);
 
 /// Sends what is due; how many mails were claimed.
 ///
@@ -97,7 +97,8 @@ pub async fn send_due(app: &App) -> Result<usize> {
 
 async fn deliver(app: &App, mail: Claimed) -> Result<()> {
     let outcome = match prepare(app, &mail).await {
-        Ok(ready) => tokio::time::timeout(PATIENCE, app.mailer.send(&ready))
+        Ok(None) => Err(SendFault::never("its tenant was deleted")),
+        Ok(Some(ready)) => tokio::time::timeout(PATIENCE, app.mailer.send(&ready))
             .await
             .unwrap_or_else(|_| Err(SendFault::later("it took too long"))),
         Err(Error::Internal(fault)) => {
@@ -137,8 +138,9 @@ fn wait(app: &App, tries: u32) -> Result<Duration> {
     Ok(base + Duration::from_millis(app.entropy.up_to(quarter)?))
 }
 
-async fn prepare(app: &App, mail: &Claimed) -> Result<crate::mail::compose::Mail> {
-    let tenant = tenant_of(app, mail.tenant).await?;
+/// The mail as it is sent; `None` where its tenant was deleted.
+async fn prepare(app: &App, mail: &Claimed) -> Result<Option<Mail>> {
+    let Some(tenant) = tenant_of(app, mail.tenant).await? else { return Ok(None) };
     let aad = [mail.tenant.to_string(), mail.id.to_string()];
     let plain = app.master_key.open(SEAL, &aad.each_ref().map(String::as_str), &mail.payload)?;
     let message: Message = serde_json::from_slice(plain.expose()).doing("reading a mail")?;
@@ -149,18 +151,14 @@ async fn prepare(app: &App, mail: &Claimed) -> Result<crate::mail::compose::Mail
         created_at: mail.created_at,
     };
     let locale = mail.locale.parse().unwrap_or(Locale::En);
-    compose(&app.view, locale, &brand(app, &tenant), &envelope, &message)
+    compose(&app.view, locale, &brand(app, &tenant), &envelope, &message).map(Some)
 }
 
-async fn tenant_of(app: &App, tenant: TenantId) -> Result<std::sync::Arc<Tenant>> {
-    let slug = app
-        .db
-        .read(tenant, |tx, tenant| Box::pin(store::tenants::slug_of(tx, *tenant)))
-        .await?
-        .ok_or_else(|| Error::internal("sending a mail", "its tenant was deleted"))?;
-    tenants::by_slug(app, &Slug::parse(&slug).doing("reading a stored slug")?)
-        .await?
-        .ok_or_else(|| Error::internal("sending a mail", "its tenant was deleted"))
+async fn tenant_of(app: &App, tenant: TenantId) -> Result<Option<Arc<Tenant>>> {
+    let slug =
+        app.db.read(tenant, |tx, tenant| Box::pin(store::tenants::slug_of(tx, *tenant))).await?;
+    let Some(slug) = slug else { return Ok(None) };
+    tenants::by_slug(app, &Slug::parse(&slug).doing("reading a stored slug")?).await
 }
 
 /// The newest mails of a tenant, of one state or of all.

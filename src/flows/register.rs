@@ -91,15 +91,16 @@ pub async fn register(cx: &Cx, input: Input) -> Result<Registered> {
         return Err(Error::refused(Code::EmailDomainNotAllowed));
     }
     check_custom_data(cx, &input.custom_data)?;
-    if settings.captcha == Captcha::ProofOfWork {
-        captcha::spend(cx, input.captcha_token.as_deref()).await?;
-    }
     let owner = password::Owner {
         email: input.email.as_str(),
         names: [input.first_name.as_str(), input.last_name.as_str()],
         user: None,
     };
     password::check(cx, &input.password, owner).await?;
+    // After everything that the person can mend, so that the puzzle is not spent on it.
+    if settings.captcha == Captcha::ProofOfWork {
+        captcha::spend(cx, input.captcha_token.as_deref()).await?;
+    }
     let hash = cx.app.passwords.hash(&input.password).await?;
     let _turn = cx.app.gates.enter(login::account_subject(input.email.key())).await?;
     let pending = pending(cx, &input, &hash)?;

@@ -92,7 +92,8 @@ fn as_json(app: &App, facts: &Facts, error: &Error) -> Response {
 #[must_use]
 pub fn code(error: &Error) -> Code {
     match error {
-        Error::Invalid(_) | Error::Internal(_) => Code::InternalError,
+        Error::Invalid(_) => Code::InvalidRequest,
+        Error::Internal(_) => Code::InternalError,
         Error::Refused(no) => no.code,
         Error::NotFound => Code::NotFound,
         Error::Throttled { .. } => Code::TooManyAttempts,
@@ -132,6 +133,7 @@ fn refused(code: Code) -> StatusCode {
         | Code::CaptchaRequired
         | Code::EmailDomainNotAllowed
         | Code::InvalidRedirectUri
+        | Code::InvalidRequest
         | Code::InvalidToken
         | Code::PasswordRejected
         | Code::UnreadableBody => StatusCode::BAD_REQUEST,

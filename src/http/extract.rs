@@ -34,7 +34,7 @@ pub const MAX_QUERY: usize = 8 * 1024;
 /// Names and values in a query string or a form.
 pub const MAX_PAIRS: usize = 100;
 /// How long a body may take to arrive.
-const BODY_TIME: Duration = Duration::from_secs(30);
+const BODY_TIME: Duration = Duration::from_secs(20);
 
 /// A JSON body, checked against `T`'s schema.
 #[derive(Debug)]

@@ -29,8 +29,8 @@ pub async fn count(tx: &mut Tx, tenant: TenantId, subject: [u8; 32]) -> Result<O
         .await
 }
 
-/// Counts one more failure in a row. `user` is the account it concerns, where there is one: such
-/// counts are kept until a success or a reset.
+/// Counts one more failure in a row. `user` is the account it concerns, where there is one, so
+/// that a reset finds the counts of all its devices.
 pub fn add(tenant: TenantId, subject: [u8; 32], user: Option<UserId>, now: Timestamp) -> Query {
     sql("INSERT INTO attempts (tenant_id, subject, user_id, failures, first_at, last_at) \
          VALUES ($1, $2, $3, 1, $4, $4) \

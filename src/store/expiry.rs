@@ -21,7 +21,8 @@ pub enum Dead {
     Challenges,
     /// Captcha answers past their time.
     Captchas,
-    /// Counts of addresses without an account, and of networks, a day after the last failure.
+    /// Counts of failures, 30 days after the last one; alike for addresses with and without an
+    /// account, so that a count never tells which it is.
     Attempts,
     /// Devices not seen for 400 days.
     Devices,
@@ -81,8 +82,8 @@ pub async fn purge_all_tenants(tx: &mut Tx, dead: Dead, now: Timestamp, limit: i
         ),
         Dead::Attempts => (
             "DELETE FROM attempts WHERE (tenant_id, subject) IN \
-             (SELECT tenant_id, subject FROM attempts WHERE last_at <= $1 AND user_id IS NULL LIMIT $2)",
-            now - DAY,
+             (SELECT tenant_id, subject FROM attempts WHERE last_at <= $1 LIMIT $2)",
+            now - DAY * 30,
         ),
         Dead::Devices => (
             "DELETE FROM devices WHERE (tenant_id, id) IN \

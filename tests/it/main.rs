@@ -6,10 +6,18 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
+    clippy::indexing_slicing,
     reason = "helpers of tests fail a test by panicking, as the tests do"
 )]
 
 mod support;
 
 mod api;
+mod audit;
+mod faults;
 mod guessing;
+mod jobs;
+mod mail;
+mod openapi;
+mod sessions;
+mod tenants;

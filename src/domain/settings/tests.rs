@@ -38,6 +38,18 @@ fn a_tenant_cannot_loosen_what_its_partner_demands() {
 }
 
 #[test]
+fn of_two_lists_of_domains_only_what_both_allow_is_taken() {
+    let list = |text: &str| format!(r#"{{"registration": {{"allowed_email_domains": {text}}}}}"#);
+    let taken = |p: &str, t: &str| effective(p, t).allowed_email_domains;
+    let one = list(r#"["a.example", "b.example"]"#);
+    let other = list(r#"["b.example", "c.example"]"#);
+    assert_eq!(taken(&one, &other), Some(vec!["b.example".to_owned()]));
+    assert_eq!(taken(&one, &list(r#"["c.example"]"#)), Some(Vec::new()));
+    assert_eq!(taken("{}", &list(r#"["c.example"]"#)), Some(vec!["c.example".to_owned()]));
+    assert_eq!(taken("{}", "{}"), None);
+}
+
+#[test]
 fn a_tenant_may_be_stricter_than_its_partner() {
     let settings = effective(
         r#"{"password_policy": {"min_length": 10}, "session": {"idle_minutes": 60}}"#,

@@ -36,7 +36,7 @@ pub(super) struct NewPassword {
     token: String,
     #[serde(default)]
     #[schema(required = false, format = Password)]
-    new_password: String,
+    password: String,
 }
 
 pub(super) async fn show(
@@ -75,11 +75,10 @@ pub(super) async fn submit(
 }
 
 async fn set(cx: &Cx, body: NewPassword) -> Result<Response> {
-    let Ok(password) = Password::parse(&body.new_password) else {
+    let Ok(password) = Password::parse(&body.password) else {
         let settings = &cx.tenant.settings;
         let min = settings.password_policy.effective_min_length(settings.mfa_required);
-        let key =
-            if body.new_password.is_empty() { "password.too_short" } else { "password.too_long" };
+        let key = if body.password.is_empty() { "password.too_short" } else { "password.too_long" };
         let fault = cx.app.view.texts().say(cx.caller.locale, key, minijinja::context! { min });
         return form(cx, body.token, vec![fault]).await;
     };

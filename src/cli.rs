@@ -9,12 +9,12 @@ mod arguments;
 mod audit;
 mod config;
 mod demo;
-mod desk;
 mod document;
 mod healthcheck;
 pub mod listener;
 mod mail;
 mod migrate;
+mod operator;
 pub mod output;
 pub mod serve;
 mod session;
@@ -31,9 +31,10 @@ use crate::{
     error::{Context, Error, Fault, Loc, Result},
 };
 pub use arguments::{
-    AuditCommand, MailCommand, NewUser, SessionCommand, TenantCommand, TenantValues, UserCommand,
-    UserOf,
+    AuditCommand, MailCommand, NewUser, SessionCommand, TenantChange, TenantCommand, Tenants,
+    UserCommand, UserOf,
 };
+use operator::Operator;
 
 /// A multi-tenant identity server: one binary, SQLite or PostgreSQL.
 #[derive(Debug, Parser)]
@@ -64,6 +65,12 @@ pub struct Global {
     pub json: bool,
 }
 
+impl Global {
+    fn form(&self) -> output::Form {
+        if self.json { output::Form::Json } else { output::Form::Human }
+    }
+}
+
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -86,15 +93,15 @@ pub enum Command {
     Audit(AuditCommand),
     /// Print the OpenAPI document
     Openapi,
-    /// Write the API reference as Markdown pages
+    /// Write the API reference as Markdown
     ApiReference {
-        /// The folder to write into
-        #[arg(long, default_value = "docs/api", value_name = "FOLDER")]
+        /// The folder to write to
+        #[arg(long, value_name = "FOLDER", default_value = "docs/api")]
         out: PathBuf,
     },
     /// Bring the database to this version and exit
     Migrate {
-        /// Only tell how far the database is
+        /// Only tell what has been applied and what has not
         #[arg(long)]
         status: bool,
     },
@@ -190,7 +197,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 
 fn run(cli: Cli) -> Result<(), Failure> {
     let Cli { global, command } = cli;
-    let form = if global.json { output::Form::Json } else { output::Form::Human };
+    let form = global.form();
     match command {
         Command::Serve(flags) => {
             let loaded = settings(&global, &flags)?;
@@ -201,37 +208,33 @@ fn run(cli: Cli) -> Result<(), Failure> {
             let loaded = settings(&global, &ServerFlags::default())?;
             block_on(one_thread()?, healthcheck::run(&loaded.config, url.as_deref()))
         }
-        Command::Openapi => document::openapi(),
-        Command::ApiReference { out } => document::reference(&out),
         Command::Migrate { status } => {
             let loaded = settings(&global, &ServerFlags::default())?;
-            block_on(one_thread()?, migrate::run(loaded.config, form, status))
+            let doing = if status { migrate::Doing::Status } else { migrate::Doing::Migrate };
+            block_on(one_thread()?, migrate::run(&loaded.config, doing, form))
         }
-        command => {
-            let loaded = settings(&global, &ServerFlags::default())?;
-            block_on(one_thread()?, at_desk(loaded, form, command))
-        }
+        Command::Openapi => document::openapi(),
+        Command::ApiReference { out } => document::reference(&out),
+        Command::Tenant(command) => operate(&global, async |it| tenant::run(it, command).await),
+        Command::User(command) => operate(&global, async |it| user::run(it, command).await),
+        Command::Session(command) => operate(&global, async |it| session::run(it, command).await),
+        Command::Mail(command) => operate(&global, async |it| mail::run(it, command).await),
+        Command::Audit(command) => operate(&global, async |it| audit::run(it, command).await),
     }
 }
 
-/// Runs a command that works on what the database holds.
-async fn at_desk(loaded: Loaded, form: output::Form, command: Command) -> Result<(), Failure> {
-    let desk = desk::Desk::open(loaded.config, form).await?;
-    let done = match command {
-        Command::Tenant(command) => tenant::run(&desk, command).await,
-        Command::User(command) => user::run(&desk, command).await,
-        Command::Session(command) => session::run(&desk, command).await,
-        Command::Mail(command) => mail::run(&desk, command).await,
-        Command::Audit(command) => audit::run(&desk, command).await,
-        Command::Serve(_)
-        | Command::Config(_)
-        | Command::Healthcheck { .. }
-        | Command::Openapi
-        | Command::ApiReference { .. }
-        | Command::Migrate { .. } => Ok(()),
-    };
-    desk.app.close().await;
-    done
+/// Opens the database, does `work` on it and closes it.
+fn operate(
+    global: &Global,
+    work: impl AsyncFnOnce(&Operator) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let loaded = settings(global, &ServerFlags::default())?;
+    block_on(one_thread()?, async {
+        let operator = Operator::open(loaded.config, global.form()).await?;
+        let done = work(&operator).await;
+        operator.app.close().await;
+        done
+    })
 }
 
 /// Loads the settings that hold for these flags.
@@ -295,7 +298,7 @@ fn reason(error: &Error) -> String {
         Error::Invalid(faults) => faults.iter().map(fault).collect::<Vec<_>>().join("\n"),
         Error::Refused(refusal) if refusal.reasons.is_empty() => code(&refusal.code),
         Error::Refused(refusal) => {
-            format!("{}: {}", code(&refusal.code), refusal.reasons.join("; "))
+            format!("{}: {}", code(&refusal.code), refusal.reasons.join(" "))
         }
         Error::NotFound => "there is no such thing".to_owned(),
         Error::Taken(taken) => code(taken),

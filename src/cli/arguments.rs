@@ -1,33 +1,11 @@
-//! What the commands on tenants, users, sessions, mail and the audit trail take.
+//! What the commands on the database's contents take.
 //!
-//! Definitions only; what they do is in the file of the same name.
+//! Definitions only; what they do is in the file of the same name. Passwords and hashes are never
+//! arguments: they come by standard input.
 
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-
-/// What may be said of a tenant when it is made or changed.
-#[derive(Debug, Default, Args)]
-pub struct TenantValues {
-    /// The name people see
-    #[arg(long)]
-    pub name: Option<String>,
-    /// Whom to write to about the tenant
-    #[arg(long, value_name = "ADDRESS")]
-    pub contact_email: Option<String>,
-    /// Change a setting, such as registration.enabled=true; may be repeated
-    #[arg(long, value_name = "SETTING=VALUE")]
-    pub set: Vec<String>,
-    /// Take a setting back, so that the default holds; may be repeated
-    #[arg(long, value_name = "SETTING")]
-    pub unset: Vec<String>,
-    /// Replace all settings by those of a JSON file
-    #[arg(long, value_name = "PATH")]
-    pub settings_file: Option<PathBuf>,
-    /// Change the looks: a display name, a logo's address, a colour; may be repeated
-    #[arg(long, value_name = "KEY=VALUE")]
-    pub branding: Vec<String>,
-}
 
 /// `countersign tenant …`
 #[derive(Debug, Subcommand)]
@@ -36,30 +14,26 @@ pub enum TenantCommand {
     Create {
         /// The name in addresses: letters, digits and hyphens
         slug: String,
-        /// Its name, settings and looks
+        /// What is not as by default.
         #[command(flatten)]
-        values: TenantValues,
+        change: TenantChange,
     },
     /// List the tenants
-    List {
-        /// Only those whose slug follows this one (200 are listed at once)
-        #[arg(long, default_value = "", value_name = "SLUG")]
-        after: String,
-    },
-    /// Show one tenant with its own settings
+    List,
+    /// Show one tenant with its settings
     Show {
         /// The tenant
         slug: String,
     },
-    /// Change the name, settings or looks of a tenant
+    /// Change a tenant's name, contact, settings or looks
     Update {
         /// The tenant
         slug: String,
-        /// What to change
+        /// What to change.
         #[command(flatten)]
-        values: TenantValues,
+        change: TenantChange,
     },
-    /// Refuse everything to a tenant, from now on
+    /// Refuse everything in a tenant until it is activated
     Suspend {
         /// The tenant
         slug: String,
@@ -69,14 +43,49 @@ pub enum TenantCommand {
         /// The tenant
         slug: String,
     },
-    /// Delete a tenant for good
+    /// Delete a tenant and all in it, for good
     Delete {
         /// The tenant
         slug: String,
-        /// Yes, for good
-        #[arg(long, required = true)]
+        /// Do not ask
+        #[arg(long)]
         yes: bool,
     },
+}
+
+/// What is to be changed of a tenant.
+#[derive(Debug, Default, Args)]
+pub struct TenantChange {
+    /// The name people see [default: the slug]
+    #[arg(long)]
+    pub name: Option<String>,
+    /// Whom to write to about the tenant
+    #[arg(long, value_name = "ADDRESS")]
+    pub contact_email: Option<String>,
+    /// A JSON file with all settings of the tenant; replaces those it has
+    #[arg(long, value_name = "PATH")]
+    pub settings_file: Option<PathBuf>,
+    /// One setting, such as registration.enabled=true; the value is JSON, or else a text
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+    /// Let one setting be as by default again
+    #[arg(long, value_name = "KEY")]
+    pub unset: Vec<String>,
+    /// Looks: `display_name`, `logo_url` or `primary_color`; an empty value takes one away
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub branding: Vec<String>,
+}
+
+/// One tenant or all of them.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub struct Tenants {
+    /// The tenant
+    #[arg(long, value_name = "SLUG")]
+    pub tenant: Option<String>,
+    /// All tenants
+    #[arg(long)]
+    pub all: bool,
 }
 
 /// A user of a tenant.
@@ -89,7 +98,47 @@ pub struct UserOf {
     pub user: String,
 }
 
-/// An account to be made.
+/// `countersign user …`
+#[derive(Debug, Subcommand)]
+pub enum UserCommand {
+    /// Create a user; without a password the user sets one by mail
+    Create(NewUser),
+    /// List the users of a tenant
+    List {
+        /// The tenant
+        #[arg(long, value_name = "SLUG")]
+        tenant: String,
+    },
+    /// Show one user
+    Show(UserOf),
+    /// Set a user's password and end the user's sessions
+    SetPassword {
+        /// The user
+        #[command(flatten)]
+        user: UserOf,
+        /// Read the password from the first line of standard input
+        #[arg(long, required = true)]
+        password_stdin: bool,
+        /// Make the user change it at the next sign-in
+        #[arg(long)]
+        must_change_password: bool,
+    },
+    /// Refuse a user's sign-ins and end the user's sessions
+    Suspend(UserOf),
+    /// Take a suspension back, or agree to a registration
+    Activate(UserOf),
+    /// Delete a user, for good
+    Delete {
+        /// The user
+        #[command(flatten)]
+        user: UserOf,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+    },
+}
+
+/// A user to be made.
 #[derive(Debug, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub struct NewUser {
@@ -98,128 +147,88 @@ pub struct NewUser {
     pub tenant: String,
     /// The address
     pub email: String,
-    /// Given name
-    #[arg(long)]
+    /// The given name
+    #[arg(long, value_name = "NAME")]
     pub first_name: String,
-    /// Family name
-    #[arg(long)]
+    /// The family name
+    #[arg(long, value_name = "NAME")]
     pub last_name: String,
     /// Read the password from the first line of standard input
     #[arg(long, conflicts_with = "password_hash_stdin")]
     pub password_stdin: bool,
-    /// Read a hash of another system (bcrypt, scrypt, PBKDF2, Argon2) from standard input
+    /// Read another system's password hash from the first line of standard input: Argon2, bcrypt,
+    /// scrypt or PBKDF2
     #[arg(long)]
     pub password_hash_stdin: bool,
-    /// The address has yet to be confirmed
+    /// Take the address as not confirmed yet
     #[arg(long)]
     pub unverified: bool,
-    /// Ask for a new password at the first sign-in
+    /// Make the user change the password at the first sign-in
     #[arg(long)]
     pub must_change_password: bool,
-    /// The language of the user's mail: en or de [default: the tenant's]
-    #[arg(long)]
-    pub locale: Option<crate::text::Locale>,
-}
-
-/// `countersign user …`
-#[derive(Debug, Subcommand)]
-pub enum UserCommand {
-    /// Create a user; without a password, one is set by "forgot password"
-    Create(NewUser),
-    /// List the users of a tenant in the order they were made
-    List {
-        /// The tenant
-        #[arg(long, value_name = "SLUG")]
-        tenant: String,
-        /// Only those whose id follows this one (200 are listed at once)
-        #[arg(long, default_value = "", value_name = "ID")]
-        after: String,
-    },
-    /// Show one user
-    Show(UserOf),
-    /// Set a user's password; ends the user's sessions
-    SetPassword {
-        /// The user
-        #[command(flatten)]
-        user: UserOf,
-        /// Read the password from the first line of standard input
-        #[arg(long, required = true)]
-        password_stdin: bool,
-        /// Ask for a new one at the next sign-in
-        #[arg(long)]
-        must_change: bool,
-    },
-    /// Refuse a user's sign-ins and end the user's sessions
-    Suspend(UserOf),
-    /// Take a suspension back, or agree to a registration
-    Activate(UserOf),
-    /// Delete a user for good
-    Delete {
-        /// The user
-        #[command(flatten)]
-        user: UserOf,
-        /// Yes, for good
-        #[arg(long, required = true)]
-        yes: bool,
-    },
+    /// The user's language: en or de [default: the tenant's]
+    #[arg(long, value_name = "LANGUAGE")]
+    pub locale: Option<String>,
 }
 
 /// `countersign session …`
 #[derive(Debug, Subcommand)]
 pub enum SessionCommand {
-    /// List a user's live sessions
+    /// List a user's sessions
     List(UserOf),
-    /// End a session
+    /// End a session, or all sessions of a user
     End {
         /// The tenant
         #[arg(long, value_name = "SLUG")]
         tenant: String,
-        /// The session's id
-        session: String,
+        /// The session
+        #[arg(required_unless_present = "user", conflicts_with = "user")]
+        session: Option<String>,
+        /// All sessions of this user, by address or id
+        #[arg(long)]
+        user: Option<String>,
     },
 }
 
 /// `countersign mail …`
 #[derive(Debug, Subcommand)]
 pub enum MailCommand {
-    /// List a tenant's newest mails
+    /// List the newest mails, up to 200 of each tenant
     List {
-        /// The tenant
-        #[arg(long, value_name = "SLUG")]
-        tenant: String,
-        /// Only of this state: waiting, sent or dead
+        /// Of which tenants.
+        #[command(flatten)]
+        tenants: Tenants,
+        /// Only those in this state
         #[arg(long, value_parser = ["waiting", "sent", "dead"])]
         state: Option<String>,
     },
-    /// Try a tenant's dead mails again
+    /// Try again the mails that were given up
     Retry {
-        /// The tenant
-        #[arg(long, value_name = "SLUG")]
-        tenant: String,
+        /// Of which tenants.
+        #[command(flatten)]
+        tenants: Tenants,
     },
 }
 
 /// `countersign audit …`
 #[derive(Debug, Subcommand)]
 pub enum AuditCommand {
-    /// List a tenant's newest events
+    /// List the newest events of a tenant
     List {
         /// The tenant
         #[arg(long, value_name = "SLUG")]
         tenant: String,
         /// How many
-        #[arg(long, default_value_t = 50)]
+        #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=10_000))]
         limit: u32,
     },
-    /// Check that no event was changed or taken out; exit code 1 where one was
+    /// Check that no event was changed or taken out; exit code 0 or 1
     Verify {
-        /// The tenant
-        #[arg(long, value_name = "SLUG", required_unless_present = "all")]
-        tenant: Option<String>,
-        /// All tenants
-        #[arg(long, conflicts_with = "tenant")]
-        all: bool,
-        /// A mark that an earlier check printed: it must still be in the chain
+        /// Of which tenants.
+        #[command(flatten)]
+        tenants: Tenants,
+        /// What an earlier check found: its number of rows and its mark. Shows a trail that was
+        /// cut off since
         #[arg(long, value_name = "ROWS:MARK", conflicts_with = "all")]
         expect: Option<String>,
     },

@@ -1,114 +1,126 @@
-//! `countersign audit …`
+//! `countersign audit …`: what happened, and whether the record of it is whole.
 
 use serde_json::{Value, json};
 
 use super::{
     AuditCommand, Failure,
-    desk::Desk,
-    output::{self, Table},
+    operator::{Operator, or_dash},
+    output::Table,
 };
 use crate::{
     domain::audit::Record,
+    error::{Error, Result},
     flows::{
+        Cx,
         audit::{self, Kept, Verdict},
-        tenants,
     },
-    id::TenantId,
 };
 
-pub(super) async fn run(desk: &Desk, command: AuditCommand) -> Result<(), Failure> {
+/// Runs one command on the audit trail.
+///
+/// # Errors
+/// A trail that is not whole, a tenant that is not there, or a fault of the database.
+pub(super) async fn run(operator: &Operator, command: AuditCommand) -> Result<(), Failure> {
     match command {
         AuditCommand::List { tenant, limit } => {
-            let cx = desk.cx(&tenant).await?;
-            list(desk, &audit::newest(&desk.app, cx.tenant.id, i64::from(limit)).await?)
+            let cx = operator.cx(&tenant).await?;
+            list(operator, &audit::newest(&cx.app, cx.tenant.id, limit.into()).await?)
         }
-        AuditCommand::Verify { tenant: Some(tenant), all: _, expect } => {
-            let kept = expect.map(|text| parse(&text)).transpose()?;
-            let id = desk.cx(&tenant).await?.tenant.id;
-            verify(desk, vec![(tenant, id)], kept).await
-        }
-        AuditCommand::Verify { tenant: None, .. } => {
-            let mut chains = Vec::new();
-            let mut after = String::new();
-            loop {
-                let page = tenants::list(&desk.app, after.clone()).await?;
-                let Some(last) = page.last() else { break };
-                last.slug.as_str().clone_into(&mut after);
-                chains.extend(page.iter().map(|it| (it.slug.as_str().to_owned(), it.id)));
+        AuditCommand::Verify { tenants, expect } => {
+            let kept = expect.as_deref().map(parse_kept).transpose()?;
+            // What waits for the server's next round belongs to the trail already.
+            while audit::chain(&operator.app).await? > 0 {}
+            let mut checks = Vec::new();
+            for cx in operator.each(tenants.tenant.as_deref()).await? {
+                checks.push(check(&cx, kept.as_ref()).await?);
             }
-            verify(desk, chains, None).await
+            report(operator, &checks)
         }
     }
 }
 
-fn parse(text: &str) -> Result<Kept, Failure> {
-    let wrong = || Failure::No(format!("{text}: wanted ROWS:MARK as an earlier check printed it"));
-    let (rows, mark) = text.split_once(':').ok_or_else(wrong)?;
-    Ok(Kept { rows: rows.parse().map_err(|_| wrong())?, mark: mark.to_owned() })
+fn parse_kept(text: &str) -> Result<Kept> {
+    let kept = text.split_once(':').and_then(|(rows, mark)| {
+        let rows = rows.parse().ok().filter(|rows| *rows >= 0)?;
+        (!mark.is_empty()).then(|| Kept { rows, mark: mark.to_owned() })
+    });
+    let said = "must be a number of rows, a colon and the mark that an earlier check printed";
+    kept.ok_or_else(|| Error::invalid_field("--expect", said))
 }
 
-async fn verify(
-    desk: &Desk,
-    chains: Vec<(String, TenantId)>,
-    kept: Option<Kept>,
-) -> Result<(), Failure> {
-    // What waits for the server's next round belongs into the chain too.
-    while audit::chain(&desk.app).await? > 0 {}
+/// What is said of one tenant's trail.
+struct Check {
+    slug: String,
+    rows: i64,
+    mark: String,
+    broken: Option<(i64, &'static str)>,
+}
+
+async fn check(cx: &Cx, kept: Option<&Kept>) -> Result<Check> {
+    let Verdict { rows, broken, head } = audit::verify(&cx.app, cx.tenant.id, kept).await?;
+    Ok(Check { slug: cx.tenant.slug.to_string(), rows, mark: head, broken })
+}
+
+fn report(operator: &Operator, checks: &[Check]) -> Result<(), Failure> {
     let mut table = Table::new(&["tenant", "rows", "verdict", "mark"]);
-    let mut json = Vec::new();
-    let mut broken = Vec::new();
-    for (slug, id) in chains {
-        let Verdict { rows, broken: fault, head } =
-            audit::verify(&desk.app, id, kept.as_ref()).await?;
-        let said = fault.map_or_else(
-            || "intact".to_owned(),
-            |(row, why)| format!("broken at row {row}: {why}"),
-        );
-        if fault.is_some() {
-            broken.push(slug.clone());
-        }
-        json.push(json!({
-            "tenant": slug, "rows": rows, "intact": fault.is_none(), "verdict": said, "mark": head,
+    let mut all = Vec::new();
+    for check in checks {
+        let verdict = match check.broken {
+            None => "whole".to_owned(),
+            Some((row, why)) => format!("broken at row {row}: {why}"),
+        };
+        table.row([check.slug.clone(), check.rows.to_string(), verdict, check.mark.clone()]);
+        all.push(json!({
+            "tenant": check.slug,
+            "rows": check.rows,
+            "whole": check.broken.is_none(),
+            "broken": check.broken.map(|(row, why)| json!({ "row": row, "reason": why })),
+            "mark": check.mark,
         }));
-        table.row([slug, rows.to_string(), said, head]);
     }
-    output::print(desk.form, &table, &Value::Array(json))?;
-    if broken.is_empty() {
-        return Ok(());
+    operator.print(&table, &Value::Array(all))?;
+    match checks.iter().filter(|check| check.broken.is_some()).count() {
+        0 => Ok(()),
+        1 => Err(Failure::No("an audit trail is not whole".to_owned())),
+        broken => Err(Failure::No(format!("{broken} audit trails are not whole"))),
     }
-    Err(Failure::No(format!("the audit trail was tampered with: {}", broken.join(", "))))
 }
 
-fn list(desk: &Desk, records: &[Record]) -> Result<(), Failure> {
-    let mut table = Table::new(&["at", "action", "result", "actor", "target", "address", "detail"]);
-    let named = |kind: &str, id: &Option<String>| match id {
-        Some(id) => id.clone(),
-        None => kind.to_owned(),
-    };
+fn list(operator: &Operator, records: &[Record]) -> Result<(), Failure> {
+    let mut table =
+        Table::new(&["at", "action", "result", "actor", "target", "address", "detail", "request"]);
     for record in records {
         table.row([
             record.at.rfc3339(),
             record.action.clone(),
             record.result.clone(),
-            named(&record.actor_type, &record.actor_id),
-            named(&record.target_type, &record.target_id),
-            record.address.clone(),
+            record.actor_id.clone().unwrap_or_else(|| record.actor_type.clone()),
+            record.target_id.clone().unwrap_or_else(|| record.target_type.clone()),
+            or_dash(Some(record.address.clone()).filter(|it| !it.is_empty())),
             record.detail.clone(),
+            record.request_id.clone(),
         ]);
     }
-    let json = records.iter().map(|record| {
-        json!({
-            "id": record.id.to_string(),
-            "at": record.at.rfc3339(),
-            "action": record.action,
-            "result": record.result,
-            "actor": {"type": record.actor_type, "id": record.actor_id},
-            "target": {"type": record.target_type, "id": record.target_id},
-            "address": record.address,
-            "agent": record.agent,
-            "request_id": record.request_id,
-            "detail": serde_json::from_str::<Value>(&record.detail).unwrap_or(Value::Null),
-        })
-    });
-    Ok(output::print(desk.form, &table, &Value::Array(json.collect()))?)
+    operator.print(&table, &records.iter().map(json_of).collect::<Value>())
 }
+
+fn json_of(record: &Record) -> Value {
+    let detail = serde_json::from_str(&record.detail);
+    json!({
+        "id": record.id.to_string(),
+        "at": record.at.rfc3339(),
+        "action": record.action,
+        "result": record.result,
+        "actor_type": record.actor_type,
+        "actor_id": record.actor_id,
+        "target_type": record.target_type,
+        "target_id": record.target_id,
+        "address": record.address,
+        "agent": record.agent,
+        "request_id": record.request_id,
+        "detail": detail.unwrap_or_else(|_| Value::String(record.detail.clone())),
+    })
+}
+
+#[cfg(test)]
+mod tests;

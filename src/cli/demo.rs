@@ -1,80 +1,161 @@
-//! What `serve --demo` prepares and tells: a tenant, a user, and what to try first.
+//! What `serve --demo` prepares and tells: a tenant where people may register, a user with a fresh
+//! password, and where to find everything.
+//!
+//! The facts are also in `demo.json` in the data folder, for programs. On a folder that is kept,
+//! a second start finds tenant and user as they are and tells the same password again.
 
-use std::{fmt::Write as _, io::Write as _, path::Path, sync::Arc};
+use std::{
+    fs, io,
+    io::Write,
+    os::unix::fs::OpenOptionsExt,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
 
 use super::output;
 use crate::{
     app::App,
-    crypto::opaque::Token,
     domain::{
         email::Email,
         password::Password,
+        settings::SettingsLayer,
         tenant::Slug,
         user::{Name, User},
     },
+    entropy::Entropy,
     error::{Context, Error, Result},
     flows::{
-        Caller, Cx,
+        Caller, Cx, fresh_id,
         tenants::{self, Change},
         users::{self, Credential, New},
     },
+    id::RequestId,
+    mail::Mailer,
 };
 
-const SLUG: &str = "acme";
+const TENANT: &str = "acme";
 const EMAIL: &str = "ada@example.com";
-const SETTINGS: &str = r#"{"registration": {"enabled": true}}"#;
 
-/// Makes the demo's tenant and user where they are missing, and tells what there is, on standard
-/// output and in `demo.json`.
+/// What becomes of the data when the demo ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fate {
+    /// It was made for this run and goes with it.
+    Temporary,
+    /// It is in a folder that was named.
+    Kept,
+}
+
+/// What the demo consists of, as `demo.json` has it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Demo {
+    base_url: String,
+    tenant: DemoTenant,
+    user: DemoUser,
+    /// Absent where an SMTP server takes the mail.
+    mailbox_url: Option<String>,
+    docs_url: String,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct DemoTenant {
+    id: String,
+    slug: String,
+}
+
+#[derive(Clone, Serialize, Deserialize)]
+struct DemoUser {
+    id: String,
+    email: String,
+    password: String,
+}
+
+impl std::fmt::Debug for DemoUser {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("DemoUser")
+    }
+}
+
+/// Makes the demo's tenant and user where they are missing, once the database is open.
 ///
 /// # Errors
-/// Where the database or the file fails.
-pub(super) async fn prepare(app: &Arc<App>) -> Result<()> {
+/// Where the database fails.
+pub(super) async fn prepare(app: &Arc<App>) -> Result<Demo> {
     let cx = tenant(app).await?;
-    let path = app.config.data_dir.join("demo.json");
-    let (user, password) = user(&cx, &path).await?;
-    let facts = facts(&cx, &user, &password);
-    write(&path, &facts)?;
-    output::text(&told(&facts))
+    let user = user(&cx).await?;
+    let base_url = app.config.public_url.as_str().trim_end_matches('/').to_owned();
+    let is_mailbox = matches!(app.mailer, Mailer::Mailbox(_));
+    Ok(Demo {
+        tenant: DemoTenant { id: cx.tenant.id.to_string(), slug: TENANT.to_owned() },
+        user,
+        mailbox_url: is_mailbox.then(|| format!("{base_url}/dev/mailbox")),
+        docs_url: format!("{base_url}/docs/"),
+        base_url,
+    })
+}
+
+/// Writes the demo's facts to `demo.json` and tells them, once requests are taken.
+///
+/// # Errors
+/// Where the file or standard output cannot be written.
+pub(super) fn tell(app: &App, demo: &Demo, fate: Fate) -> Result<()> {
+    let path = path(app);
+    let text = serde_json::to_string_pretty(demo).doing("writing the demo's facts")?;
+    write(&path, &(text + "\n")).doing("writing demo.json")?;
+    output::text(&told(demo, &path, fate))
+}
+
+fn path(app: &App) -> PathBuf {
+    app.config.data_dir.join("demo.json")
 }
 
 async fn tenant(app: &Arc<App>) -> Result<Cx> {
-    let slug = Slug::parse(SLUG).doing("naming the demo's tenant")?;
-    let caller = Caller::operator("demo".to_owned());
+    let request: RequestId = fresh_id(&app.entropy, app.clock.now())?;
+    let caller = Caller::operator(request.to_string());
+    let slug = Slug::parse(TENANT).doing("naming the demo's tenant")?;
     if tenants::by_slug(app, &slug).await?.is_none() {
-        let change = Change {
-            name: Some("Acme".to_owned()),
-            settings: Some(serde_json::from_str(SETTINGS).doing("reading the demo's settings")?),
-            ..Change::default()
-        };
+        let mut settings = SettingsLayer::default();
+        settings.registration.enabled = Some(true);
+        let change =
+            Change { name: Some("Acme".to_owned()), settings: Some(settings), ..Change::default() };
         tenants::create(app, &caller, slug.clone(), change).await?;
     }
     let tenant = tenants::by_slug(app, &slug).await?.ok_or(Error::NotFound)?;
     Ok(Cx { app: Arc::clone(app), tenant, caller: Arc::new(caller), now: app.clock.now() })
 }
 
-/// The demo's user; on a kept data folder the one that was told before, with the same password.
-async fn user(cx: &Cx, path: &Path) -> Result<(User, String)> {
-    let known = match users::show(cx, EMAIL).await {
+async fn user(cx: &Cx) -> Result<DemoUser> {
+    let user = match users::show(cx, EMAIL).await {
         Ok(user) => Some(user),
         Err(Error::NotFound) => None,
         Err(other) => return Err(other),
     };
-    if let (Some(user), Some(password)) = (&known, told_before(path)) {
-        return Ok((user.clone(), password));
+    let kept = user.as_ref().and_then(|user| kept(&cx.app, user));
+    if let Some(kept) = kept {
+        return Ok(kept);
     }
-    let secret = Token::generate(&cx.app.entropy)?;
-    let letters: Vec<char> = secret.expose().chars().filter(char::is_ascii_alphanumeric).collect();
-    let groups: Vec<String> = letters.chunks(5).take(4).map(|it| it.iter().collect()).collect();
-    let text = groups.join("-");
-    let password = Password::parse(&text).doing("making the demo's password")?;
-    if let Some(user) = known {
-        users::set_password(cx, &user, &password, false).await?;
-        return Ok((user, text));
-    }
-    let new = New {
+    let text = password(&cx.app.entropy)?;
+    let password = Password::parse(&text).doing("making a password")?;
+    let id = match user {
+        Some(user) => {
+            users::set_password(cx, &user, &password, false).await?;
+            user.id
+        }
+        None => users::create(cx, ada(password)?).await?.id,
+    };
+    Ok(DemoUser { id: id.to_string(), email: EMAIL.to_owned(), password: text })
+}
+
+/// What an earlier run told of this very user.
+fn kept(app: &App, user: &User) -> Option<DemoUser> {
+    let text = fs::read_to_string(path(app)).ok()?;
+    let demo: Demo = serde_json::from_str(&text).ok()?;
+    Some(demo.user).filter(|kept| kept.id == user.id.to_string())
+}
+
+fn ada(password: Password) -> Result<New> {
+    Ok(New {
         email: Email::parse(EMAIL).doing("naming the demo's user")?,
         first_name: Name::parse("Ada").doing("naming the demo's user")?,
         last_name: Name::parse("Lovelace").doing("naming the demo's user")?,
@@ -82,55 +163,88 @@ async fn user(cx: &Cx, path: &Path) -> Result<(User, String)> {
         email_verified: true,
         must_change_password: false,
         locale: None,
-    };
-    Ok((users::create(cx, new).await?, text))
-}
-
-fn told_before(path: &Path) -> Option<String> {
-    let facts: Value = serde_json::from_str(&std::fs::read_to_string(path).ok()?).ok()?;
-    facts.pointer("/user/password")?.as_str().map(str::to_owned)
-}
-
-fn facts(cx: &Cx, user: &User, password: &str) -> Value {
-    let base = cx.app.config.public_url.as_str().trim_end_matches('/').to_owned();
-    json!({
-        "base_url": base,
-        "docs_url": format!("{base}/docs/"),
-        "mailbox_url": format!("{base}/dev/mailbox"),
-        "tenant": {"id": cx.tenant.id.to_string(), "slug": cx.tenant.slug.as_str()},
-        "user": {"id": user.id.to_string(), "email": user.email, "password": password},
     })
 }
 
-/// The facts hold a password: for the owner's eyes only.
-fn write(path: &Path, facts: &Value) -> Result<()> {
-    use std::os::unix::fs::OpenOptionsExt as _;
-    let mut options = std::fs::OpenOptions::new();
-    options.write(true).create(true).truncate(true).mode(0o600);
-    let mut file = options.open(path).doing("writing demo.json")?;
-    file.write_all(format!("{facts:#}\n").as_bytes()).doing("writing demo.json")
+/// A password that can be read aloud: six groups such as `lusab`, 96 random bits. Without an `e`
+/// no policy finds the tenant's or the user's name in it.
+fn password(entropy: &Entropy) -> Result<String> {
+    const CONSONANTS: &[u8; 16] = b"bdfghjklmnprstvz";
+    const VOWELS: &[u8; 4] = b"aiou";
+    let draw = |letters: &[u8], number: u16| {
+        let at = usize::from(number) % letters.len();
+        letters.get(at).copied().map_or('x', char::from)
+    };
+    let groups = entropy
+        .bytes::<12>()?
+        .chunks_exact(2)
+        .map(|pair| {
+            let bits = pair.iter().fold(0, |bits: u16, byte| (bits << 8) | u16::from(*byte));
+            [
+                draw(CONSONANTS, bits),
+                draw(VOWELS, bits >> 4),
+                draw(CONSONANTS, bits >> 6),
+                draw(VOWELS, bits >> 10),
+                draw(CONSONANTS, bits >> 12),
+            ]
+            .iter()
+            .collect::<String>()
+        })
+        .collect::<Vec<_>>();
+    Ok(groups.join("-"))
 }
 
-fn told(facts: &Value) -> String {
-    let text = |pointer: &str| facts.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
-    let (base, email, password) = (text("/base_url"), text("/user/email"), text("/user/password"));
-    let api = format!("{base}/api/v1/auth/tenants/{}", text("/tenant/slug"));
-    let mut out = String::from("\nCountersign is ready to be tried.\n\n");
-    for (name, value) in [
-        ("API", api.as_str()),
-        ("API reference", text("/docs_url")),
-        ("Mailbox", text("/mailbox_url")),
-        ("Tenant", text("/tenant/slug")),
-        ("User", email),
-        ("Password", password),
-    ] {
-        let _ = writeln!(out, "  {name:<15}{value}");
+/// Writes a file that only we may read, whole or not at all.
+fn write(path: &Path, text: &str) -> io::Result<()> {
+    let new = path.with_extension("json.new");
+    match fs::remove_file(&new) {
+        Err(fault) if fault.kind() != io::ErrorKind::NotFound => return Err(fault),
+        _ => {}
     }
-    let _ = write!(
-        out,
-        "\nSign in:\n\n  curl -s {api}/login \\\n    -H 'Content-Type: application/json' \\\n    \
-         -d '{{\"email\": \"{email}\", \"password\": \"{password}\"}}'\n\n\
-         Mail lands in the mailbox, not in the world. Stop with Ctrl-C.\n\n"
-    );
-    out
+    let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&new)?;
+    file.write_all(text.as_bytes())?;
+    fs::rename(&new, path)
 }
+
+fn told(demo: &Demo, path: &Path, fate: Fate) -> String {
+    let Demo { base_url, tenant, user, mailbox_url, docs_url } = demo;
+    let mailbox = mailbox_url.as_deref().unwrap_or("none: mail leaves by SMTP");
+    let auth = format!("{base_url}/api/v1/auth/tenants/{}", tenant.slug);
+    let fate = match fate {
+        Fate::Temporary => "All data is temporary: it is gone when you stop the server.".to_owned(),
+        Fate::Kept => "The data is kept: start again with the same --data to go on.".to_owned(),
+    };
+    format!(
+        "
+Countersign is running as a demo. Ctrl+C stops it.
+
+  Server      {base_url}
+  API docs    {docs_url}
+  Mailbox     {mailbox}
+
+  Tenant      {slug}
+  E-mail      {email}
+  Password    {password}
+
+Sign in, from another terminal:
+
+  curl -i {auth}/login \\
+    -H 'Content-Type: application/json' \\
+    -d '{{\"email\":\"{email}\",\"password\":\"{password}\"}}'
+
+People may register too: POST to {auth}/register,
+then confirm the address by the mail in the mailbox.
+
+{fate}
+For programs, all of this is in {path}
+
+",
+        slug = tenant.slug,
+        email = user.email,
+        password = user.password,
+        path = path.display(),
+    )
+}
+
+#[cfg(test)]
+mod tests;

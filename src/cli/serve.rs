@@ -23,7 +23,7 @@ use tokio::{
 };
 
 use super::{
-    demo,
+    demo::{self, Fate},
     listener::{self, Options},
 };
 use crate::{
@@ -73,9 +73,7 @@ async fn serve(loaded: &mut Loaded) -> Result<()> {
     let config = loaded.config.clone();
 
     let app = App::open(loaded.config.clone()).await?;
-    if is_demo {
-        demo::prepare(&app).await?;
-    }
+    let demo = if is_demo { Some(demo::prepare(&app).await?) } else { None };
     let (stop, stopping) = watch::channel(false);
     let metrics = metrics.map(|socket| start_metrics(socket, &stopping)).transpose()?;
     let mut jobs = start(jobs::run(Arc::clone(&app), stopping.clone()));
@@ -84,6 +82,9 @@ async fn serve(loaded: &mut Loaded) -> Result<()> {
     let router = http::router(Arc::clone(&app));
     let server = start(listener::serve(listener, router, options, stopping));
     tracing::info!(address = %config.listen, public_url = %config.public_url, "listening");
+    if let Some(demo) = &demo {
+        demo::tell(&app, demo, if has_no_folder { Fate::Temporary } else { Fate::Kept })?;
+    }
 
     let ended = tokio::select! {
         signal = signals.any() => {

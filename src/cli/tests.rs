@@ -68,8 +68,8 @@ fn errors_are_told_in_plain_lines() {
     assert_eq!(reason(&Error::refused(Code::SlugTaken)), "slug taken");
     assert_eq!(reason(&Error::invalid_field("email", "is too long")), "email: is too long");
     assert_eq!(
-        reason(&Error::password_rejected(vec!["short".to_owned(), "known".to_owned()])),
-        "password rejected: short; known"
+        reason(&Error::password_rejected(vec!["Too short.".to_owned(), "Known.".to_owned()])),
+        "password rejected: Too short. Known."
     );
     let fault = Error::internal("opening the database", std::io::Error::other("no such folder"));
     assert!(reason(&fault).starts_with("opening the database: no such folder ("));

@@ -46,6 +46,7 @@ pub struct Look {
 /// The pages and the files they load.
 pub fn routes() -> Router<Arc<App>> {
     let mut router = Router::new()
+        .route("/t/{tenant_slug}", get(tenant_home))
         .route("/t/{tenant_slug}/verify-email", get(verify_email::show).post(verify_email::submit))
         .route(
             "/t/{tenant_slug}/reset-password",
@@ -76,6 +77,20 @@ pub async fn home(State(app): State<Arc<App>>) -> Result<Response> {
         request_id: None,
     };
     answer(&app.view, &look, &page, &app.entropy)
+}
+
+/// A tenant's front page, which its mails end with: a line until people can sign in here.
+async fn tenant_home(State(app): State<Arc<App>>, door: Door) -> Response {
+    shown(&app, &door, async |cx: &Cx| {
+        let look = look(cx);
+        let say = |key| {
+            let tenant = &look.brand.tenant_name;
+            app.view.texts().say(look.locale, key, minijinja::context! { tenant })
+        };
+        let (title, text) = (say("page.tenant_home.title"), say("page.tenant_home.text"));
+        answer(&app.view, &look, &MessagePage { title, text, request_id: None }, &app.entropy)
+    })
+    .await
 }
 
 /// Renders a page with the policy that its nonce needs.

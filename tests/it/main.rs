@@ -7,6 +7,8 @@
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
+    clippy::unchecked_time_subtraction,
+    clippy::format_push_string,
     reason = "helpers of tests fail a test by panicking, as the tests do"
 )]
 
@@ -14,6 +16,7 @@ mod support;
 
 mod api;
 mod audit;
+mod cli;
 mod faults;
 mod guessing;
 mod jobs;

@@ -1,0 +1,351 @@
+//! The commands, run as an operator runs them: the program itself, standard input, exit codes.
+
+use std::{
+    io::{BufRead as _, BufReader, Write as _},
+    path::Path,
+    process::{Child, Command, Stdio},
+};
+
+use serde_json::{Value, json};
+
+use crate::support::PASSWORD;
+
+/// A data folder, and what is typed there.
+struct Desk {
+    folder: tempfile::TempDir,
+}
+
+/// What a command answered.
+struct Answer {
+    code: i32,
+    out: String,
+    err: String,
+}
+
+impl Answer {
+    /// Standard output as JSON, of a command that succeeded.
+    #[track_caller]
+    fn json(&self) -> Value {
+        assert_eq!((self.code, self.err.as_str()), (0, ""), "{}", self.out);
+        serde_json::from_str(&self.out).unwrap()
+    }
+}
+
+impl Desk {
+    fn new() -> Self {
+        Self { folder: tempfile::tempdir().unwrap() }
+    }
+
+    fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    fn command(&self, line: &str) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_countersign"));
+        command.args(line.split_whitespace()).arg("--data").arg(self.path());
+        // Neither a settings file nor variables of whoever runs the tests.
+        command.current_dir(self.path()).env_clear();
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+
+    fn run(&self, line: &str) -> Answer {
+        self.tell(line, "")
+    }
+
+    /// Runs a command with `input` on its standard input.
+    fn tell(&self, line: &str, input: &str) -> Answer {
+        let mut child = self.command(line).spawn().unwrap();
+        // A command that is refused earlier does not read.
+        let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+        let done = child.wait_with_output().unwrap();
+        Answer {
+            code: done.status.code().unwrap(),
+            out: String::from_utf8(done.stdout).unwrap(),
+            err: String::from_utf8(done.stderr).unwrap(),
+        }
+    }
+
+    /// A tenant and a user, whose id it returns.
+    fn acme(&self) -> String {
+        self.run("tenant create acme --json").json();
+        let user = self.tell(
+            "user create --tenant acme eve@example.com --first-name Eve --last-name L \
+             --password-stdin --json",
+            PASSWORD,
+        );
+        user.json().pointer("/id").and_then(Value::as_str).unwrap().to_owned()
+    }
+}
+
+/// A running `serve --demo`, killed when the test ends.
+struct Demo {
+    child: Child,
+    facts: Value,
+    told: String,
+}
+
+impl Drop for Demo {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Demo {
+    fn start(desk: &Desk) -> Self {
+        let mut command = desk.command("serve --demo --listen 127.0.0.1:0");
+        let mut child = command.stderr(Stdio::null()).spawn().unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let mut told = String::new();
+        while !told.contains("demo.json") {
+            told.push_str(&lines.next().expect("the demo ended").unwrap());
+            told.push('\n');
+        }
+        let facts = std::fs::read_to_string(desk.path().join("demo.json")).unwrap();
+        Self { child, facts: serde_json::from_str(&facts).unwrap(), told }
+    }
+
+    fn fact(&self, pointer: &str) -> &str {
+        self.facts.pointer(pointer).and_then(Value::as_str).unwrap()
+    }
+}
+
+#[test]
+fn a_wrong_setting_is_named_and_nothing_is_made() {
+    let desk = Desk::new();
+    for (flag, name, allowed) in [
+        ("--set registration.enabled=hunter2", "registration.enabled", "must be a boolean"),
+        ("--set registration.nope=1", "registration.nope", "there is no such setting"),
+        ("--set password_policy.min_length=3", "password_policy.min_length", "8 to 256"),
+        ("--branding primary_color=hunter2", "branding.primary_color", "#rrggbb"),
+        ("--contact-email hunter2", "contact_email", "an e-mail address"),
+    ] {
+        let answer = desk.run(&format!("tenant create acme {flag}"));
+        assert_eq!((answer.code, answer.out.as_str()), (1, ""), "{flag}");
+        assert!(answer.err.starts_with(&format!("error: {name}: {allowed}")), "{}", answer.err);
+        assert!(!answer.err.contains("hunter2"), "{}", answer.err);
+    }
+    assert_eq!(desk.run("tenant list --json").json(), json!([]));
+}
+
+#[test]
+fn a_tenant_is_made_changed_suspended_and_deleted() {
+    let desk = Desk::new();
+    let made = desk.run("tenant create acme --set registration.enabled=true --json").json();
+    assert_eq!((&made["slug"], &made["name"]), (&json!("acme"), &json!("acme")));
+    assert_eq!(made["settings"]["registration"], json!({ "enabled": true }));
+    assert_eq!(desk.run("tenant create acme").err, "error: slug taken\n");
+    assert_eq!(desk.run("tenant update acme").code, 1);
+
+    let line = "tenant update acme --set mfa.required=true --unset registration.enabled --json";
+    let changed = desk.run(line).json();
+    assert_eq!(changed["settings"]["registration"], json!({}));
+    assert_eq!(changed["settings"]["mfa"], json!({ "required": true }));
+    assert_eq!(desk.run("tenant suspend acme --json").json()["status"], "suspended");
+    // Somebody has to be able to act on a suspended one.
+    assert_eq!(desk.run("user list --tenant acme --json").json(), json!([]));
+    assert_eq!(desk.run("tenant activate acme --json").json()["status"], "active");
+
+    let unsure = desk.run("tenant delete acme");
+    assert_eq!(unsure.code, 1);
+    assert!(unsure.err.contains("--yes"), "{}", unsure.err);
+    assert_eq!(desk.run("tenant show acme").code, 0);
+    assert_eq!(desk.run("tenant delete acme --yes --json").json()["deleted"], made["id"]);
+    assert_eq!(desk.run("tenant show acme").err, "error: tenant not found\n");
+    assert_ne!(desk.run("tenant create acme --json").json()["id"], made["id"]);
+}
+
+#[test]
+fn a_user_is_made_with_a_password_suspended_and_deleted() {
+    let desk = Desk::new();
+    let id = desk.acme();
+    let list = desk.run("user list --tenant acme --json").json();
+    let user = &list[0];
+    assert_eq!(list.as_array().unwrap().len(), 1);
+    for (field, value) in [
+        ("id", json!(id)),
+        ("email", json!("eve@example.com")),
+        ("first_name", json!("Eve")),
+        ("last_name", json!("L")),
+        ("status", json!("active")),
+        ("locale", Value::Null),
+        ("identity_source", json!("local")),
+        ("must_change_password", json!(false)),
+    ] {
+        assert_eq!(user[field], value, "{field}");
+    }
+    assert!(user["created_at"].as_str().unwrap().ends_with('Z'));
+    assert!(user["email_verified_at"].is_string());
+
+    let of = |verb: &str| desk.run(&format!("user {verb} --tenant acme Eve@EXAMPLE.com --json"));
+    assert_eq!(of("show").json()["id"], json!(id));
+    assert_eq!(of("suspend").json()["status"], "suspended");
+    assert_eq!(desk.run(&format!("user activate --tenant acme {id}")).code, 0);
+    assert_eq!(of("show").json()["status"], "active");
+    assert_eq!(of("delete").code, 1);
+    assert_eq!(of("delete --yes").json()["deleted"], json!(id));
+    assert_eq!(of("show").err, "error: user not found\n");
+    let again = desk.run(
+        "user create --tenant acme eve@example.com --first-name A --last-name L --unverified --json",
+    );
+    assert_ne!(again.json()["id"], json!(id));
+    assert_eq!(again.json()["email_verified_at"], Value::Null);
+}
+
+#[test]
+fn what_cannot_be_a_user_is_named() {
+    let desk = Desk::new();
+    desk.acme();
+    let create = |flags: &str, input: &str| {
+        let line = format!("user create --tenant acme {flags}");
+        let answer = desk.tell(&line, input);
+        assert_eq!(answer.code, 1, "{line}");
+        assert!(!answer.err.contains("hunter2"), "{}", answer.err);
+        answer.err
+    };
+    let named = "bob@example.com --first-name B --last-name B";
+    let short = create(&format!("{named} --password-stdin"), "hunter2\n");
+    assert!(short.contains("password rejected: The password needs at least 15"), "{short}");
+    let hash = create(&format!("{named} --password-hash-stdin"), "$hunter2$\n");
+    assert!(hash.starts_with("error: password_hash: "), "{hash}");
+    let empty = create(&format!("{named} --password-hash-stdin"), "");
+    assert!(empty.starts_with("error: password_hash: "), "{empty}");
+    let email = create("hunter2 --first-name B --last-name B", "");
+    assert!(email.starts_with("error: email: "), "{email}");
+    let locale = create(&format!("{named} --locale hunter2"), "");
+    assert!(locale.starts_with("error: locale: must be en or de"), "{locale}");
+    let taken = create("eve@example.com --first-name B --last-name B", "");
+    assert_eq!(taken, "error: user exists\n");
+}
+
+/// Passwords that were given on standard input, in clear or as another system's hash, are those
+/// that sign-in takes.
+#[test]
+fn a_password_and_an_imported_hash_open_the_account() {
+    let desk = Desk::new();
+    desk.acme();
+    let hash = bcrypt::hash_with_salt(PASSWORD, 5, [7; 16]).unwrap().to_string();
+    let made = desk.tell(
+        "user create --tenant acme bob@example.com --first-name B --last-name B \
+         --password-hash-stdin --json",
+        &format!("{hash}\n"),
+    );
+    made.json();
+    let server = Demo::start(&desk);
+    for email in ["eve@example.com", "bob@example.com"] {
+        assert_eq!(login(&server, email, PASSWORD), 200, "{email}");
+        assert_eq!(login(&server, email, "incorrect horse battery staple"), 401, "{email}");
+    }
+    // Beside the running server.
+    let sessions = desk.run("session list --tenant acme bob@example.com --json").json();
+    let session = sessions[0]["id"].as_str().unwrap().to_owned();
+    let end = |what: &str| desk.run(&format!("session end --tenant acme {what} --json"));
+    assert_eq!(end(&session).json(), json!({ "ended": 1 }));
+    assert_eq!(end(&session).err, "error: session not found\n");
+    assert_eq!(end("--user eve@example.com").json(), json!({ "ended": 1 }));
+    let line = "user set-password --tenant acme bob@example.com --password-stdin";
+    assert_eq!(desk.tell(line, "another horse battery staple\n").code, 0);
+    assert_eq!(login(&server, "bob@example.com", PASSWORD), 401);
+    assert_eq!(login(&server, "bob@example.com", "another horse battery staple"), 200);
+}
+
+#[test]
+fn the_audit_trail_is_listed_and_shows_when_it_was_touched() {
+    let desk = Desk::new();
+    desk.acme();
+    let events = desk.run("audit list --tenant acme --json").json();
+    assert_eq!(events[0]["action"], "user.created");
+    assert_eq!(events[0]["actor_type"], "operator");
+    assert_eq!(events[1]["action"], "tenant.created");
+    assert_eq!(events[1]["detail"], json!({ "slug": "acme" }));
+
+    let check = desk.run("audit verify --all --json").json();
+    assert_eq!((&check[0]["rows"], &check[0]["whole"]), (&json!(2), &json!(true)));
+    let kept = format!("2:{}", check[0]["mark"].as_str().unwrap());
+    desk.run("user suspend --tenant acme eve@example.com");
+    let expect = |kept: &str| {
+        let answer = desk.run(&format!("audit verify --tenant acme --expect {kept}"));
+        (answer.code, answer.out)
+    };
+    assert_eq!(expect(&kept).0, 0);
+    assert_eq!(expect(&kept.replace("2:", "1:")).0, 1);
+    let (code, out) = expect(&kept.replace("2:", "9:"));
+    assert!(code == 1 && out.contains("broken at row 4"), "{out}");
+    assert_eq!(desk.run("audit verify").code, 2);
+}
+
+#[test]
+fn how_far_the_database_is_can_be_asked_without_touching_it() {
+    let desk = Desk::new();
+    let status = desk.run("migrate --status --json").json();
+    assert_eq!(status["applied"], json!([]));
+    assert_eq!(status["pending"][0]["name"], "foundation");
+    assert_eq!(std::fs::read_dir(desk.path()).unwrap().count(), 0);
+    assert_eq!(desk.run("migrate").code, 0);
+    let status = desk.run("migrate --status --json").json();
+    assert_eq!(status["applied"][0]["version"], 1);
+    assert_eq!(status["pending"], json!([]));
+}
+
+#[test]
+fn the_api_document_and_its_pages_need_no_database() {
+    let desk = Desk::new();
+    assert_eq!(desk.run("openapi").json()["info"]["title"], "Countersign");
+    let pages = desk.run("api-reference --out pages/api");
+    assert!(pages.out.contains("pages/api/README.md"), "{}", pages.out);
+    let index = std::fs::read_to_string(desk.path().join("pages/api/README.md")).unwrap();
+    assert!(index.contains("/login"));
+    assert_eq!(std::fs::read_dir(desk.path()).unwrap().count(), 1);
+}
+
+#[test]
+fn the_demo_tells_what_is_true_and_tells_it_again_on_a_kept_folder() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let desk = Desk::new();
+    let first = Demo::start(&desk);
+    assert_eq!(login(&first, first.fact("/user/email"), first.fact("/user/password")), 200);
+    let base = first.fact("/base_url").to_owned();
+    assert!(!base.ends_with(":0") && !base.ends_with('/'), "{base}");
+    assert_eq!(first.fact("/mailbox_url"), format!("{base}/dev/mailbox"));
+    assert_eq!(first.fact("/docs_url"), format!("{base}/docs/"));
+    assert_eq!(first.fact("/tenant/slug"), "acme");
+    for told in ["/base_url", "/user/email", "/user/password", "/mailbox_url", "/docs_url"] {
+        assert!(first.told.contains(first.fact(told)), "{told} in {}", first.told);
+    }
+    let path = desk.path().join("demo.json");
+    assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    let (tenant, user) = (first.facts["tenant"].clone(), first.facts["user"].clone());
+    drop(first);
+
+    let second = Demo::start(&desk);
+    assert_eq!((&second.facts["tenant"], &second.facts["user"]), (&tenant, &user));
+    assert_eq!(login(&second, second.fact("/user/email"), second.fact("/user/password")), 200);
+    drop(second);
+
+    // Nobody can tell the old password any more, so there is a new one.
+    std::fs::remove_file(path).unwrap();
+    let third = Demo::start(&desk);
+    assert_eq!(third.facts["user"]["id"], user["id"]);
+    assert_ne!(third.facts["user"]["password"], user["password"]);
+    assert_eq!(login(&third, third.fact("/user/email"), third.fact("/user/password")), 200);
+}
+
+/// The status of a sign-in at a running server.
+fn login(server: &Demo, email: &str, password: &str) -> u16 {
+    use std::io::Read as _;
+
+    let body = json!({ "email": email, "password": password }).to_string();
+    let host = server.fact("/base_url").trim_start_matches("http://");
+    let mut stream = std::net::TcpStream::connect(host).unwrap();
+    let head = format!(
+        "POST /api/v1/auth/tenants/acme/login HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\
+         content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    stream.write_all(head.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer.split(' ').nth(1).unwrap().parse().unwrap()
+}

@@ -1,2 +1,273 @@
-//! Benches.
-fn main() {}
+//! What the machine can do, and how much of it the server does. Run by hand; nothing is asserted.
+//!
+//! `cargo bench -- [hash] [login] [start] [--users N]…`; all three, at 1,000 and 1,000,000 users,
+//! where nothing is said. The unit is work for each second of processor time of this process,
+//! since that repeats on a machine that does other things too.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stdout,
+    clippy::cast_precision_loss,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    reason = "a bench prints, measures time, and fails by panicking"
+)]
+
+use std::{
+    io::{Read as _, Write as _},
+    net::TcpStream,
+    process::{Child, Command, Stdio},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use axum::{Router, body::Body, http::Request};
+use countersign::{
+    app::App,
+    clock::Clock,
+    config::{Config, DatabaseUrl, Mode, load},
+    crypto::{
+        kernel::{Argon2, Cost, Variant, Version, tested},
+        password::{PasswordHash, Passwords},
+    },
+    db::sql,
+    domain::{password::Password, tenant::Slug},
+    entropy::Entropy,
+    flows::{Caller, fresh_id, tenants},
+    http,
+    id::{TenantId, UserId},
+};
+use futures_util::future::join_all;
+use tower::ServiceExt as _;
+
+const PASSWORD: &str = "correct horse battery staple";
+const LOGINS: usize = 600;
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).filter(|it| it != "--bench").collect();
+    let named = |name: &str| arguments.iter().any(|it| it == name);
+    let all = !["hash", "login", "start"].iter().any(|name| named(name));
+    let given = arguments.windows(2).filter(|pair| pair[0] == "--users");
+    let mut users: Vec<usize> = given.map(|pair| pair[1].parse().expect("a number")).collect();
+    if users.is_empty() {
+        users = vec![1_000, 1_000_000];
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    let raw = raw_rate();
+    if all || named("hash") {
+        println!("raw Argon2id, one thread       {raw:8.1} hashes/CPU-s");
+        runtime.block_on(pool(raw));
+    }
+    for count in users {
+        let folder = tempfile::tempdir().unwrap();
+        if all || named("login") || named("start") {
+            runtime.block_on(login(folder.path(), count, raw, all || named("login")));
+        }
+        if all || named("start") {
+            start(folder.path(), count);
+        }
+    }
+}
+
+/// Processor seconds of this process so far.
+fn cpu() -> f64 {
+    let text = std::fs::read_to_string("/proc/self/stat").unwrap();
+    let fields: Vec<&str> = text.rsplit(')').next().unwrap().split_whitespace().collect();
+    let ticks: f64 = fields[11..13].iter().map(|it| it.parse::<f64>().unwrap()).sum();
+    ticks / 100.0
+}
+
+fn config(folder: &std::path::Path) -> Config {
+    let mut config = load::load(&load::Sources::default()).unwrap().config;
+    config.mode = Mode::Development;
+    folder.clone_into(&mut config.data_dir);
+    config.database.url = DatabaseUrl::Sqlite(folder.join("countersign.db"));
+    config.limits.enabled = false;
+    config
+}
+
+/// The same kernel and cost as the server's, with nothing around it.
+fn raw_rate() -> f64 {
+    let config = config(std::path::Path::new("."));
+    let cost = Cost {
+        variant: Variant::Id,
+        version: Version::V13,
+        memory_kib: config.passwords.memory_kib,
+        passes: config.passwords.passes,
+        lanes: 1,
+    };
+    let mut argon2 = Argon2::new(tested(config.passwords.kernel));
+    let mut once = || argon2.tag(&cost, PASSWORD.as_bytes(), b"sixteen bytes ..", 32).unwrap();
+    once();
+    let before = cpu();
+    for _ in 0..200 {
+        once();
+    }
+    200.0 / (cpu() - before)
+}
+
+/// Verification through the pool of hash threads.
+async fn pool(raw: f64) {
+    let passwords =
+        Passwords::new(&config(std::path::Path::new(".")).passwords, Entropy::Os).unwrap();
+    let password = Password::parse(PASSWORD).unwrap();
+    let hash = passwords.hash(&password).await.unwrap();
+    let before = cpu();
+    for _ in 0..50 {
+        join_all((0..4).map(|_| passwords.verify(&password, Some(&hash)))).await;
+    }
+    let rate = 200.0 / (cpu() - before);
+    println!(
+        "verification through the pool  {rate:8.1} hashes/CPU-s  {:5.1} % of raw",
+        rate / raw * 100.0
+    );
+}
+
+async fn login(folder: &std::path::Path, count: usize, raw: f64, measured: bool) {
+    let app = App::open_with(config(folder), Clock::System, Entropy::Os).await.unwrap();
+    let slug = Slug::parse("acme").unwrap();
+    let caller = Caller::operator("bench".to_owned());
+    let tenant = tenants::create(&app, &caller, slug, tenants::Change::default()).await.unwrap().id;
+    let hash = app.passwords.hash(&Password::parse(PASSWORD).unwrap()).await.unwrap();
+    seed(&app, tenant, &hash, count).await;
+    if !measured {
+        return app.close().await;
+    }
+    let router = http::router(Arc::clone(&app));
+    sign_in(&router, 0).await;
+    let mut alone: Vec<Duration> = Vec::new();
+    for number in 0..100 {
+        alone.push(sign_in(&router, (number * 7919) % count).await);
+    }
+    let (before, watch) = (cpu(), Instant::now());
+    let mut loaded: Vec<Duration> = Vec::new();
+    for round in 0..LOGINS / 12 {
+        let users = (0..12).map(|lane| ((round * 12 + lane) * 104_729) % count);
+        loaded.extend(join_all(users.map(|user| sign_in(&router, user))).await);
+    }
+    let (spent, took) = (cpu() - before, watch.elapsed().as_secs_f64());
+    let rate = loaded.len() as f64 / spent;
+    println!(
+        "sign-in, {count:>9} users       {rate:8.1} sign-ins/CPU-s {:5.1} % of raw; {:.1}/s; alone p50 {:.1} p99 {:.1} ms; 12 at once p50 {:.1} p99 {:.1} ms",
+        rate / raw * 100.0,
+        loaded.len() as f64 / took,
+        percentile(&mut alone, 50),
+        percentile(&mut alone, 99),
+        percentile(&mut loaded, 50),
+        percentile(&mut loaded, 99),
+    );
+    app.close().await;
+}
+
+fn percentile(times: &mut [Duration], percent: usize) -> f64 {
+    times.sort_unstable();
+    times[(times.len() - 1) * percent / 100].as_secs_f64() * 1e3
+}
+
+/// One sign-in through the real router, with everything it writes.
+async fn sign_in(router: &Router, user: usize) -> Duration {
+    let body = format!(r#"{{"email": "user{user}@example.com", "password": "{PASSWORD}"}}"#);
+    let request = Request::post("/api/v1/auth/tenants/acme/login")
+        .header("content-type", "application/json")
+        .header("user-agent", "bench/1.0")
+        .body(Body::from(body))
+        .unwrap();
+    let watch = Instant::now();
+    let answer = router.clone().oneshot(request).await.unwrap();
+    assert!(answer.status().is_success(), "{}", answer.status());
+    watch.elapsed()
+}
+
+/// Fills the tables; all users share one hash.
+async fn seed(app: &Arc<App>, tenant: TenantId, hash: &PasswordHash, count: usize) {
+    let text = hash.expose().to_owned();
+    for first in (0..count).step_by(5_000) {
+        let range = first..(first + 5_000).min(count);
+        let entropy = app.entropy.clone();
+        let input = (tenant, text.clone(), range, entropy, app.clock.now());
+        app.db
+            .write(input, |tx, (tenant, hash, range, entropy, now)| {
+                Box::pin(async move {
+                    for number in range.clone() {
+                        let user: UserId = fresh_id(entropy, *now)?;
+                        let email = format!("user{number}@example.com");
+                        sql("INSERT INTO users (tenant_id, id, email, email_key, email_verified_at, \
+                                status, first_name, last_name, identity_source, custom_data, \
+                                must_change_password, epoch, created_at, updated_at) \
+                             VALUES ($1, $2, $3, $3, $4, 'active', 'Grace', 'Hopper', 'local', \
+                                '{}', FALSE, 0, $4, $4)")
+                            .bind(*tenant)
+                            .bind(user)
+                            .bind(email)
+                            .bind(*now)
+                            .execute(tx)
+                            .await?;
+                        sql("INSERT INTO passwords (tenant_id, user_id, hash, changed_at) \
+                             VALUES ($1, $2, $3, $4)")
+                            .bind(*tenant)
+                            .bind(user)
+                            .bind(hash.as_str())
+                            .bind(*now)
+                            .execute(tx)
+                            .await?;
+                    }
+                    Ok(())
+                })
+            })
+            .await
+            .unwrap();
+    }
+}
+
+/// Cold starts of the built program on the filled database, and what it holds at rest.
+fn start(folder: &std::path::Path, count: usize) {
+    let mut times = Vec::new();
+    for number in 0..11 {
+        let port = 20_000 + u16::try_from(std::process::id() % 20_000).unwrap() + number;
+        let watch = Instant::now();
+        let mut server = spawn(folder, port);
+        while !is_live(port) {
+            std::hint::spin_loop();
+        }
+        times.push(watch.elapsed());
+        if number == 10 {
+            std::thread::sleep(Duration::from_secs(5));
+            println!(
+                "at rest, {count:>9} users       {:8.1} MiB resident after 5 s",
+                resident(&server)
+            );
+        }
+        server.kill().unwrap();
+        server.wait().unwrap();
+    }
+    println!(
+        "cold start, {count:>6} users       {:8.1} ms to the first 200, median of 11",
+        percentile(&mut times, 50)
+    );
+}
+
+fn spawn(folder: &std::path::Path, port: u16) -> Child {
+    Command::new(env!("CARGO_BIN_EXE_countersign"))
+        .args(["serve", "--listen", &format!("127.0.0.1:{port}"), "--data"])
+        .arg(folder)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap()
+}
+
+fn is_live(port: u16) -> bool {
+    let Ok(mut stream) = TcpStream::connect(("127.0.0.1", port)) else { return false };
+    let request = b"GET /health/live HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+    let mut answer = String::new();
+    stream.write_all(request).is_ok()
+        && stream.read_to_string(&mut answer).is_ok()
+        && answer.starts_with("HTTP/1.1 200")
+}
+
+/// Resident memory of a process, in MiB.
+fn resident(process: &Child) -> f64 {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", process.id())).unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmRSS")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse::<f64>().unwrap() / 1024.0
+}

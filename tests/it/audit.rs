@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use countersign::{
     crypto::opaque::{Token, hex},
-    db::{Engine, sql},
+    db::sql,
     domain::{password::Password, tenant::Slug, tenant::Status, user::UserStatus},
     flows::{
         Cx,
@@ -126,48 +126,6 @@ async fn a_row_says_who_from_where_and_in_which_request() {
     assert!(row.detail.contains(&session.to_string()), "{}", row.detail);
 }
 
-/// Every table, each value as text, bytes in hexadecimal.
-async fn dump(world: &World) -> String {
-    let tables = match world.app.db.engine() {
-        Engine::Sqlite => "SELECT name FROM sqlite_schema WHERE type = 'table'",
-        Engine::Postgres => {
-            "SELECT CAST(tablename AS TEXT) FROM pg_tables WHERE schemaname = 'public'"
-        }
-    };
-    let mut text = String::new();
-    let names: Vec<String> = world.rows(sql(tables)).await;
-    assert!(names.len() > 12, "{names:?}");
-    for table in names {
-        let rows = match &world.app.config.database.url {
-            countersign::config::DatabaseUrl::Sqlite(path) => sqlite_rows(path, &table),
-            countersign::config::DatabaseUrl::Postgres(_) => {
-                let all = format!("SELECT CAST(t AS TEXT) FROM {table} t").leak();
-                world.rows::<String>(sql(all)).await
-            }
-        };
-        text.push_str(&format!("{table}\n{}\n", rows.join("\n")));
-    }
-    text
-}
-
-fn sqlite_rows(path: &std::path::Path, table: &str) -> Vec<String> {
-    use rusqlite::types::ValueRef;
-    let db = rusqlite::Connection::open(path).unwrap();
-    let mut statement = db.prepare(&format!("SELECT * FROM {table}")).unwrap();
-    let columns = statement.column_count();
-    let mut rows = statement.query([]).unwrap();
-    let mut all = Vec::new();
-    while let Some(row) = rows.next().unwrap() {
-        let value = |place| match row.get_ref(place).unwrap() {
-            ValueRef::Text(text) => String::from_utf8_lossy(text).into_owned(),
-            ValueRef::Blob(bytes) => hex(bytes),
-            other => format!("{other:?}"),
-        };
-        all.push((0..columns).map(value).collect::<Vec<_>>().join(" "));
-    }
-    all
-}
-
 /// Every form in which a secret might have been written down.
 fn forms(secret: &str) -> Vec<String> {
     use base64::Engine as _;
@@ -188,7 +146,7 @@ async fn no_table_holds_a_password_or_a_token_in_clear() {
     let acme = world.acme().await;
     let mut secrets = journey(&world, &acme).await;
     audit::chain(&world.app).await.unwrap();
-    let text = dump(&world).await;
+    let text = world.dump().await;
     // The mail that still waits holds a token too; it shows when it is sent.
     assert!(world.count("SELECT COUNT(*) FROM outbox WHERE state = 'waiting'").await > 0);
     for mail in world.inbox(GRACE).await {

@@ -168,7 +168,7 @@ async fn the_loops_send_and_chain_until_they_are_told_to_stop() {
             .await;
         stop.send(true).unwrap();
     };
-    let both = async { tokio::join!(work, test) };
+    let both = Box::pin(async { tokio::join!(work, test) });
     tokio::time::timeout(Duration::from_secs(30), both).await.expect("the loops stop");
 }
 
@@ -189,6 +189,6 @@ async fn the_loops_outlive_a_database_that_fails_for_a_while() {
             .await;
         stop.send(true).unwrap();
     };
-    let both = async { tokio::join!(work, test) };
+    let both = Box::pin(async { tokio::join!(work, test) });
     tokio::time::timeout(Duration::from_secs(30), both).await.expect("the loops stop");
 }

@@ -8,7 +8,6 @@
     clippy::panic,
     clippy::indexing_slicing,
     clippy::unchecked_time_subtraction,
-    clippy::format_push_string,
     reason = "helpers of tests fail a test by panicking, as the tests do"
 )]
 
@@ -23,4 +22,6 @@ mod jobs;
 mod mail;
 mod openapi;
 mod sessions;
+mod store;
 mod tenants;
+mod tidy;

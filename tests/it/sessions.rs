@@ -47,7 +47,7 @@ async fn found(world: &World, client: &Client) -> Option<Session> {
 
 #[tokio::test]
 async fn an_idle_session_ends_exactly_at_its_limit() {
-    for (remember, limit) in [(false, Duration::from_mins(10)), (true, Duration::from_mins(120))] {
+    for (remember, limit) in [(false, Duration::from_mins(10)), (true, Duration::from_hours(2))] {
         let (world, client) = signed_in(remember).await;
         world.advance(limit);
         assert!(found(&world, &client).await.is_none(), "at the limit");
@@ -62,7 +62,7 @@ async fn an_idle_session_ends_exactly_at_its_limit() {
 
 #[tokio::test]
 async fn use_prolongs_a_session_but_never_past_its_absolute_limit() {
-    for (remember, limit) in [(false, Duration::from_mins(60)), (true, Duration::from_mins(240))] {
+    for (remember, limit) in [(false, Duration::from_hours(1)), (true, Duration::from_hours(4))] {
         let (world, client) = signed_in(remember).await;
         let step = Duration::from_mins(5);
         let mut spent = Duration::ZERO;

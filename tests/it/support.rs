@@ -12,8 +12,8 @@ use countersign::{
     app::App,
     clock::{Clock, Timestamp},
     config::{Config, DatabaseUrl, Kernel, Mode, load},
-    crypto::opaque::Token,
-    db::{FromRow, Query, sql},
+    crypto::opaque::{Token, hex},
+    db::{Engine, FromRow, Query, sql},
     domain::{
         email::Email,
         password::Password,
@@ -420,4 +420,51 @@ impl Answer {
             .map(|value| value.to_str().unwrap().to_owned())
             .find(|value| value.split('=').next().unwrap().contains(kind))
     }
+}
+
+impl World {
+    /// Every table, a row on a line, each value as text, bytes in hexadecimal.
+    pub(crate) async fn dump(&self) -> String {
+        let tables = match self.app.db.engine() {
+            Engine::Sqlite => "SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name",
+            Engine::Postgres => {
+                "SELECT CAST(tablename AS TEXT) FROM pg_tables WHERE schemaname = 'public' \
+                 ORDER BY tablename"
+            }
+        };
+        let mut text = String::new();
+        let names: Vec<String> = self.rows(sql(tables)).await;
+        assert!(names.len() > 12, "{names:?}");
+        for table in names {
+            let mut rows = match &self.app.config.database.url {
+                DatabaseUrl::Sqlite(path) => sqlite_rows(path, &table),
+                DatabaseUrl::Postgres(_) => {
+                    let all = format!("SELECT CAST(t AS TEXT) FROM {table} t").leak();
+                    self.rows::<String>(sql(all)).await
+                }
+            };
+            rows.sort();
+            let lines = rows.into_iter().map(|row| format!("{table} {row}\n"));
+            text.extend(lines);
+        }
+        text
+    }
+}
+
+fn sqlite_rows(path: &std::path::Path, table: &str) -> Vec<String> {
+    use rusqlite::types::ValueRef;
+    let db = rusqlite::Connection::open(path).unwrap();
+    let mut statement = db.prepare(&format!("SELECT * FROM {table}")).unwrap();
+    let columns = statement.column_count();
+    let mut rows = statement.query([]).unwrap();
+    let mut all = Vec::new();
+    while let Some(row) = rows.next().unwrap() {
+        let value = |place| match row.get_ref(place).unwrap() {
+            ValueRef::Text(text) => String::from_utf8_lossy(text).into_owned(),
+            ValueRef::Blob(bytes) => hex(bytes),
+            other => format!("{other:?}"),
+        };
+        all.push((0..columns).map(value).collect::<Vec<_>>().join(" "));
+    }
+    all
 }

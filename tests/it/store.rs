@@ -1,0 +1,473 @@
+//! The contracts of the store: every statement runs on both engines, does something for its own
+//! tenant, and finds and changes nothing of another's.
+
+use std::time::Duration;
+
+use countersign::{
+    clock::Timestamp,
+    crypto::opaque::{digest_text, sha256},
+    db::{Query, Tx, Work, sql},
+    domain::{
+        audit::Record,
+        session::{Expiry, Persistence},
+        ticket::Purpose,
+        user::{User, UserStatus},
+    },
+    error::{Error, Result},
+    flows::Cx,
+    id::{
+        AuditId, ChallengeId, DeviceId, Id, MailId, RegistrationId, SessionId, TenantId, TicketId,
+        UserId,
+    },
+    store::{
+        attempts, audit, captchas, challenges, credentials, devices, login, outbox, registrations,
+        sessions, tickets, users,
+    },
+};
+use serde_json::json;
+
+use crate::support::{PASSWORD, START, World};
+
+const GRACE: &str = "grace@example.com";
+const NEW: &str = "new@example.com";
+const SUBJECT: [u8; 32] = [7; 32];
+const RESET: [Purpose; 2] = [Purpose::ResetPassword, Purpose::ResetPassword];
+const LATER: Timestamp = Timestamp::from_micros(START.micros() + 1);
+
+/// One row of each kind, all of one tenant.
+#[derive(Clone)]
+struct Rows {
+    user: User,
+    hash: String,
+    session: SessionId,
+    session_digest: [u8; 32],
+    device: DeviceId,
+    challenge: ChallengeId,
+    ticket: TicketId,
+    ticket_digest: [u8; 32],
+    registration: RegistrationId,
+    mail: MailId,
+    record: Record,
+}
+
+async fn one<T: std::str::FromStr>(world: &World, text: &'static str) -> T {
+    let found: Vec<String> = world.rows(sql(text)).await;
+    found[0].parse().ok().expect("an id")
+}
+
+async fn digest(world: &World, text: &'static str) -> [u8; 32] {
+    world.rows::<Vec<u8>>(sql(text)).await.remove(0).try_into().unwrap()
+}
+
+/// A tenant in which everything has happened.
+async fn full(world: &World, slug: &str) -> (Cx, Rows) {
+    let cx = world.tenant(slug, r#"{"registration": {"enabled": true}}"#).await;
+    let user = world.user(&cx, GRACE).await;
+    let mut client = world.client();
+    client.login(slug, GRACE, "wrong horse battery staple").await.refused(401);
+    client.login(slug, GRACE, PASSWORD).await.data();
+    let registration = json!({
+        "email": NEW,
+        "password": PASSWORD,
+        "first_name": "N",
+        "last_name": "N",
+    });
+    client.api(slug, "register", &registration).await.data();
+    client.api(slug, "password/forgot", &json!({"email": GRACE})).await.data();
+    world.execute(sql("DELETE FROM outbox WHERE kind <> 'reset_password'")).await;
+    let challenge = fresh();
+    for query in [
+        credentials::retire(cx.tenant.id, user.id, START),
+        challenges::insert(cx.tenant.id, &new_challenge(challenge, user.id)),
+        attempts::add(cx.tenant.id, SUBJECT, Some(user.id), START),
+    ] {
+        assert_eq!(world.execute(query).await, 1);
+    }
+    let newest = countersign::flows::audit::newest(&world.app, cx.tenant.id, 1).await.unwrap();
+    let reset = "SELECT digest FROM tickets WHERE purpose = 'reset_password'";
+    let rows = Rows {
+        hash: world.stored_hash(&user).await,
+        session: one(world, "SELECT id FROM sessions").await,
+        session_digest: digest(world, "SELECT secret_digest FROM sessions").await,
+        device: one(world, "SELECT id FROM devices").await,
+        challenge,
+        ticket: one(world, "SELECT id FROM tickets WHERE purpose = 'reset_password'").await,
+        ticket_digest: digest(world, reset).await,
+        registration: one(world, "SELECT id FROM registrations").await,
+        mail: one(world, "SELECT id FROM outbox").await,
+        record: newest.into_iter().next().unwrap(),
+        user,
+    };
+    (cx, rows)
+}
+
+/// An id that nothing has yet.
+fn fresh<T: Id>() -> T {
+    countersign::flows::fresh_id(&countersign::entropy::Entropy::Os, START).unwrap()
+}
+
+fn new_challenge(id: ChallengeId, user: UserId) -> challenges::New {
+    challenges::New {
+        id,
+        user,
+        digest: sha256(id.to_string().as_bytes()),
+        purpose: "verify",
+        epoch: 0,
+        remember: false,
+        now: START,
+        expires_at: LATER,
+    }
+}
+
+fn new_session(user: UserId) -> sessions::New {
+    sessions::New {
+        id: fresh(),
+        user,
+        secret_digest: SUBJECT,
+        epoch: 0,
+        persistence: Persistence::Browser,
+        auth_methods: "pwd",
+        address: String::new(),
+        agent: String::new(),
+        now: START,
+        expiry: Expiry { idle: LATER, absolute: LATER },
+    }
+}
+
+fn new_device(user: UserId) -> devices::Device {
+    let (place, label) = ("elsewhere".to_owned(), "Something".to_owned());
+    devices::Device { id: fresh(), user, digest: SUBJECT, place, label }
+}
+
+fn new_ticket(rows: &Rows) -> tickets::Ticket {
+    tickets::Ticket {
+        id: fresh(),
+        purpose: Purpose::ResetPassword,
+        email_key: GRACE.to_owned(),
+        user_id: Some(rows.user.id),
+        registration_id: None,
+        redirect_uri: None,
+        created_at: START,
+        expires_at: LATER,
+    }
+}
+
+fn search() -> login::Search {
+    login::Search {
+        email_key: GRACE.to_owned(),
+        account: countersign::flows::login::account_subject(GRACE),
+        network: digest_text(&["network", "192.0.2.1"]),
+        device: None,
+        device_subject: SUBJECT,
+        place: String::new(),
+        now: START,
+    }
+}
+
+/// A statement, or a function that runs some; how many rows it found or changed.
+enum Call {
+    Query(fn(TenantId, &Rows) -> Query),
+    Function(for<'t> fn(&'t mut Tx, TenantId, &'t Rows) -> Work<'t, u64>),
+}
+
+use Call::{Function as F, Query as Q};
+
+fn found<T>(rows: &[T]) -> u64 {
+    rows.len() as u64
+}
+
+fn maybe<T>(row: Option<&T>) -> u64 {
+    u64::from(row.is_some())
+}
+
+/// What finds and changes rows that are there.
+#[rustfmt::skip]
+const BOUND: &[(&str, Call)] = &[
+    ("attempts::count", F(|tx, t, _| Box::pin(async move { Ok(maybe(attempts::count(tx, t, SUBJECT).await?.as_ref())) }))),
+    ("attempts::clear", Q(|t, _| attempts::clear(t, SUBJECT))),
+    ("attempts::clear_user", Q(|t, it| attempts::clear_user(t, it.user.id))),
+    ("audit::unchained", F(|tx, t, _| Box::pin(async move { Ok(found(&audit::unchained(tx, t, 9).await?)) }))),
+    ("audit::newest", F(|tx, t, _| Box::pin(async move { Ok(found(&audit::newest(tx, t, 9).await?)) }))),
+    ("audit::link", Q(|t, it| audit::link(t, it.record.id, 99, SUBJECT))),
+    ("challenges::insert", Q(|t, it| challenges::insert(t, &new_challenge(fresh(), it.user.id)))),
+    ("challenges::push_out", Q(|t, it| challenges::push_out(t, it.user.id, 0))),
+    ("challenges::end_all", Q(|t, it| challenges::end_all(t, it.user.id))),
+    ("credentials::rehash", Q(|t, it| credentials::rehash(t, it.user.id, &it.hash, "x"))),
+    ("credentials::hash", F(|tx, t, it| Box::pin(async move { Ok(maybe(credentials::hash(tx, t, it.user.id).await?.as_ref())) }))),
+    ("credentials::recent", F(|tx, t, it| Box::pin(async move { Ok(found(&credentials::recent(tx, t, it.user.id, 9).await?)) }))),
+    ("credentials::retire", Q(|t, it| credentials::retire(t, it.user.id, LATER))),
+    ("credentials::forget_former", Q(|t, it| credentials::forget_former(t, it.user.id, 0))),
+    ("credentials::forget", Q(|t, it| credentials::forget(t, it.user.id)[0].clone())),
+    ("credentials::forget former", Q(|t, it| credentials::forget(t, it.user.id)[1].clone())),
+    ("devices::seen", Q(|t, it| devices::seen(t, it.device, LATER))),
+    ("devices::forget_all", Q(|t, it| devices::forget_all(t, it.user.id))),
+    ("login::facts", F(|tx, t, _| Box::pin(async move { Ok(maybe(login::facts(tx, t, &search()).await?.user.as_ref())) }))),
+    ("login::facts account_count", F(|tx, t, _| Box::pin(async move {
+        Ok(maybe(login::facts(tx, t, &login::Search { account: SUBJECT, ..search() }).await?.account_count.as_ref()))
+    }))),
+    ("login::facts pending", F(|tx, t, _| Box::pin(async move {
+        Ok(maybe(login::facts(tx, t, &login::Search { email_key: NEW.to_owned(), ..search() }).await?.pending.as_ref()))
+    }))),
+    ("outbox::sent", Q(|t, it| outbox::sent(t, it.mail, LATER))),
+    ("outbox::postpone", Q(|t, it| outbox::postpone(t, it.mail, "x", LATER))),
+    ("outbox::give_up", Q(|t, it| outbox::give_up(t, it.mail, "x", LATER))),
+    ("outbox::list", F(|tx, t, _| Box::pin(async move { Ok(found(&outbox::list(tx, t, None, 9).await?)) }))),
+    ("outbox::list waiting", F(|tx, t, _| Box::pin(async move {
+        Ok(found(&outbox::list(tx, t, Some("waiting".to_owned()), 9).await?))
+    }))),
+    ("outbox::revive", F(|tx, t, it| Box::pin(async move {
+        let dead = "UPDATE outbox SET state = 'dead' WHERE id = $1";
+        sql(dead).bind(it.mail).execute(tx).await?;
+        let revived = outbox::revive(tx, t, LATER, LATER).await?;
+        sql("UPDATE outbox SET state = 'waiting' WHERE id = $1").bind(it.mail).execute(tx).await?;
+        Ok(revived)
+    }))),
+    ("registrations::by_id", F(|tx, t, it| Box::pin(async move { Ok(maybe(registrations::by_id(tx, t, it.registration).await?.as_ref())) }))),
+    ("registrations::push_out_from_network", Q(|t, _| registrations::push_out_from_network(t, NEW, "192.0.2.1", 0))),
+    ("registrations::push_out", Q(|t, _| registrations::push_out(t, NEW, 0))),
+    ("registrations::drop_all", Q(|t, _| registrations::drop_all(t, NEW))),
+    ("sessions::insert", Q(|t, it| sessions::insert(t, &new_session(it.user.id), &it.hash))),
+    ("sessions::live", F(|tx, t, it| Box::pin(async move {
+        Ok(maybe(sessions::live(tx, t, it.session, it.session_digest, LATER).await?.as_ref()))
+    }))),
+    ("sessions::touch", F(|tx, t, it| Box::pin(async move {
+        sessions::touch(tx, t, it.session, LATER, LATER).await?;
+        let touched = "SELECT COUNT(*) FROM sessions WHERE last_seen_at = $1";
+        Ok(sql(touched).bind(LATER).one::<i64>(tx).await?.unsigned_abs())
+    }))),
+    ("sessions::of_user", F(|tx, t, it| Box::pin(async move { Ok(found(&sessions::of_user(tx, t, it.user.id, LATER).await?)) }))),
+    ("sessions::end", F(|tx, t, it| Box::pin(async move { Ok(u64::from(sessions::end(tx, t, it.session).await?)) }))),
+    ("sessions::end_all", Q(|t, it| sessions::end_all(t, it.user.id))),
+    ("tickets::consume", F(|tx, t, it| Box::pin(async move { Ok(maybe(tickets::consume(tx, t, RESET, it.ticket_digest, LATER).await?.as_ref())) }))),
+    ("tickets::peek", F(|tx, t, it| Box::pin(async move { Ok(maybe(tickets::peek(tx, t, RESET, it.ticket_digest, LATER).await?.as_ref())) }))),
+    ("tickets::settle", Q(|t, it| tickets::settle(t, it.ticket, it.user.id))),
+    ("tickets::void_all", Q(|t, _| tickets::void_all(t, Purpose::ResetPassword, GRACE, LATER))),
+    ("tickets::void_older", Q(|t, _| tickets::void_older(t, Purpose::ResetPassword, GRACE, 0, LATER))),
+    ("tickets::void_orphans", F(|tx, t, it| Box::pin(async move {
+        let orphan = "UPDATE tickets SET registration_id = NULL WHERE registration_id = $1";
+        sql(orphan).bind(it.registration).execute(tx).await?;
+        let voided = tickets::void_orphans(t, NEW, LATER).execute(tx).await?;
+        let back = "UPDATE tickets SET registration_id = $1 WHERE purpose = 'register'";
+        sql(back).bind(it.registration).execute(tx).await?;
+        Ok(voided)
+    }))),
+    ("users::by_email", F(|tx, t, _| Box::pin(async move { Ok(maybe(users::by_email(tx, t, GRACE).await?.as_ref())) }))),
+    ("users::by_id", F(|tx, t, it| Box::pin(async move { Ok(maybe(users::by_id(tx, t, it.user.id).await?.as_ref())) }))),
+    ("users::page", F(|tx, t, _| Box::pin(async move { Ok(found(&users::page(tx, t, "", 9).await?)) }))),
+    ("users::verify_email", F(|tx, t, it| Box::pin(async move {
+        let verified = "SELECT email_verified_at FROM users WHERE id = $1";
+        let before: Timestamp = sql(verified).bind(it.user.id).one(tx).await?;
+        let unproved = "UPDATE users SET email_verified_at = NULL WHERE id = $1";
+        sql(unproved).bind(it.user.id).execute(tx).await?;
+        let changed = users::verify_email(t, it.user.id, LATER).execute(tx).await?;
+        let back = "UPDATE users SET email_verified_at = $2 WHERE id = $1";
+        sql(back).bind(it.user.id).bind(before).execute(tx).await?;
+        Ok(changed)
+    }))),
+    ("users::set_status", F(|tx, t, it| Box::pin(async move {
+        Ok(u64::from(users::set_status(tx, t, it.user.id, UserStatus::Suspended, LATER).await?))
+    }))),
+    ("users::set_must_change_password", Q(|t, it| users::set_must_change_password(t, it.user.id, true, LATER))),
+    ("users::delete", F(|tx, t, it| Box::pin(async move { Ok(u64::from(users::delete(tx, t, it.user.id, LATER).await?)) }))),
+    ("users::start_epoch", Q(|t, it| users::start_epoch(t, it.user.id, LATER))),
+];
+
+/// What makes rows of the tenant it is given, or none where they would point at another's.
+#[rustfmt::skip]
+const MAKING: &[(&str, Call)] = &[
+    ("attempts::add", Q(|t, it| attempts::add(t, SUBJECT, Some(it.user.id), LATER))),
+    ("attempts::add_in_window", Q(|t, _| attempts::add_in_window(t, SUBJECT, Duration::from_secs(1), LATER))),
+    ("audit::append", Q(|t, it| audit::append(t, Record { id: fresh::<AuditId>(), ..it.record.clone() }))),
+    ("audit::head", F(|tx, t, _| Box::pin(async move { audit::head(tx, t).await.map(|_| 1) }))),
+    ("audit::read_head", F(|tx, t, _| Box::pin(async move {
+        audit::head(tx, t).await?;
+        Ok(maybe(audit::read_head(tx, t).await?.as_ref()))
+    }))),
+    ("audit::advance", F(|tx, t, _| Box::pin(async move {
+        audit::head(tx, t).await?;
+        let next = audit::Head { seq: 1, hash: vec![1; 32] };
+        Ok(u64::from(audit::advance(tx, t, 0, &next).await?))
+    }))),
+    ("audit::chained", F(|tx, t, it| Box::pin(async move {
+        let id = fresh::<AuditId>();
+        audit::append(t, Record { id, ..it.record.clone() }).execute(tx).await?;
+        audit::link(t, id, 1, SUBJECT).execute(tx).await?;
+        Ok(found(&audit::chained(tx, t, 0, 9).await?))
+    }))),
+    ("captchas::spend", F(|tx, t, _| Box::pin(async move { Ok(u64::from(captchas::spend(tx, t, SUBJECT, LATER).await?)) }))),
+    ("credentials::set", Q(|t, it| credentials::set(t, it.user.id, "x", LATER))),
+    ("devices::remember", Q(|t, it| devices::remember(t, &new_device(it.user.id), LATER))),
+    ("outbox::insert", Q(|t, _| outbox::insert(t, outbox::New {
+        id: fresh(),
+        kind: "reset_password",
+        recipient: GRACE.to_owned(),
+        locale: "en".to_owned(),
+        payload: vec![1],
+        now: LATER,
+        give_up_at: LATER,
+    }))),
+    ("registrations::insert", Q(|t, it| registrations::insert(t, &registrations::Registration {
+        id: fresh(),
+        user_id: fresh(),
+        email: NEW.to_owned(),
+        email_key: NEW.to_owned(),
+        password_hash: it.hash.clone(),
+        first_name: "N".to_owned(),
+        last_name: "N".to_owned(),
+        locale: "en".to_owned(),
+        custom_data: "{}".to_owned(),
+        redirect_uri: None,
+        network: String::new(),
+        created_at: LATER,
+        expires_at: LATER,
+    }))),
+    ("tickets::insert", Q(|t, it| tickets::insert(t, &new_ticket(it), SUBJECT))),
+    ("users::insert", F(|tx, t, it| Box::pin(async move {
+        let user = User { id: fresh(), email_key: "third@example.com".to_owned(), ..it.user.clone() };
+        Ok(u64::from(users::insert(tx, t, &user, "{}").await?))
+    }))),
+];
+
+async fn run(tx: &mut Tx, call: &Call, tenant: TenantId, rows: &Rows) -> Result<u64> {
+    match call {
+        Call::Query(make) => make(tenant, rows).execute(tx).await,
+        Call::Function(function) => function(tx, tenant, rows).await,
+    }
+}
+
+/// Runs a call and undoes it; what it found or changed.
+async fn tried(world: &World, call: &'static Call, tenant: TenantId, rows: &Rows) -> u64 {
+    let slot = std::sync::Arc::new(std::sync::Mutex::new(None));
+    let input = (call, tenant, rows.clone(), std::sync::Arc::clone(&slot));
+    let undone: Result<()> = world
+        .app
+        .db
+        .write(input, |tx, (call, tenant, rows, slot)| {
+            Box::pin(async move {
+                let outcome = run(tx, call, *tenant, rows).await;
+                *slot.lock().unwrap() = Some(outcome);
+                Err(Error::NotFound)
+            })
+        })
+        .await;
+    assert!(undone.is_err());
+    let outcome = slot.lock().unwrap().take();
+    outcome.unwrap().unwrap()
+}
+
+#[tokio::test]
+async fn every_statement_does_its_work_on_this_engine() {
+    let world = World::new().await;
+    let (cx, rows) = full(&world, "acme").await;
+    let before = world.dump().await;
+    for (name, call) in BOUND.iter().chain(MAKING) {
+        let count = tried(&world, call, cx.tenant.id, &rows).await;
+        assert!(count >= 1, "{name}");
+    }
+    assert_eq!(world.dump().await, before, "what is undone leaves nothing");
+}
+
+/// The lines of a dump that hold something of a tenant.
+async fn of_tenant(world: &World, cx: &Cx) -> Vec<String> {
+    let id = cx.tenant.id.to_string();
+    let dump = world.dump().await;
+    dump.lines().filter(|line| line.contains(&id)).map(str::to_owned).collect()
+}
+
+#[tokio::test]
+async fn no_statement_of_one_tenant_finds_or_changes_anything_of_another() {
+    let world = World::new().await;
+    let (acme, rows) = full(&world, "acme").await;
+    let before = of_tenant(&world, &acme).await;
+    assert!(before.len() > 15, "{}", before.len());
+    let other = world.tenant("other", "{}").await;
+    world.execute(sql("DELETE FROM audit WHERE tenant_id = $1").bind(other.tenant.id)).await;
+    for (is_making, (name, call)) in
+        BOUND.iter().map(|it| (false, it)).chain(MAKING.iter().map(|it| (true, it)))
+    {
+        let input = (call, other.tenant.id, rows.clone());
+        let outcome = world
+            .app
+            .db
+            .write(input, |tx, (call, tenant, rows)| Box::pin(run(tx, call, *tenant, rows)))
+            .await;
+        if !is_making {
+            assert_eq!(outcome.unwrap_or(0), 0, "{name}");
+        }
+        let after = of_tenant(&world, &acme).await;
+        assert_eq!(after, before, "{name} changed something");
+    }
+}
+
+/// That the database refuses a statement.
+async fn refused(world: &World, query: Query) -> bool {
+    world.app.db.write(query, |tx, query| Box::pin(query.clone().execute(tx))).await.is_err()
+}
+
+#[tokio::test]
+async fn a_row_cannot_point_at_another_tenants() {
+    let world = World::new().await;
+    let (_, rows) = full(&world, "acme").await;
+    let other = world.tenant("other", "{}").await;
+    for table in ["sessions", "devices", "challenges", "passwords", "former_passwords"] {
+        let moved = format!("UPDATE {table} SET tenant_id = $1").leak();
+        assert!(refused(&world, sql(moved).bind(other.tenant.id)).await, "{table}");
+    }
+    let gone = sql("DELETE FROM users WHERE id = $1").bind(rows.user.id);
+    assert!(refused(&world, gone).await, "a user with rows of his own is not dropped");
+    let gone = "DELETE FROM tenants WHERE slug = 'acme'";
+    assert!(refused(&world, sql(gone)).await, "nor is a tenant");
+}
+
+#[tokio::test]
+async fn what_is_unique_in_a_tenant_is_so_in_the_database() {
+    let world = World::new().await;
+    let (cx, rows) = full(&world, "acme").await;
+    let tenant = cx.tenant.id;
+    let again = User { id: fresh(), ..rows.user.clone() };
+    let inserted = world.app.db.write((tenant, again), |tx, (tenant, user)| {
+        Box::pin(users::insert(tx, *tenant, user, "{}"))
+    });
+    assert!(!inserted.await.unwrap(), "an address has one account");
+    assert!(refused(&world, tickets::insert(tenant, &new_ticket(&rows), rows.ticket_digest)).await);
+    let same = challenges::New {
+        id: fresh(),
+        digest: sha256(rows.challenge.to_string().as_bytes()),
+        ..new_challenge(fresh(), rows.user.id)
+    };
+    assert!(refused(&world, challenges::insert(tenant, &same)).await);
+    let spend = async || {
+        world
+            .app
+            .db
+            .write(tenant, |tx, tenant| Box::pin(captchas::spend(tx, *tenant, SUBJECT, LATER)))
+            .await
+            .unwrap()
+    };
+    assert_eq!((spend().await, spend().await), (true, false), "an answer is good once");
+    let renumber = "UPDATE audit SET seq = 1, hash = hash";
+    assert!(refused(&world, sql(renumber)).await, "a number in the chain is given once");
+}
+
+#[tokio::test]
+async fn a_token_is_consumed_once_for_its_purpose_in_its_time() {
+    let world = World::new().await;
+    let (cx, rows) = full(&world, "acme").await;
+    let consume = async |purposes: [Purpose; 2], at: Timestamp| {
+        let input = (cx.tenant.id, rows.ticket_digest, purposes, at);
+        world
+            .app
+            .db
+            .write(input, |tx, (tenant, digest, purposes, at)| {
+                Box::pin(tickets::consume(tx, *tenant, *purposes, *digest, *at))
+            })
+            .await
+            .unwrap()
+            .is_some()
+    };
+    let end = START + Purpose::ResetPassword.lifetime();
+    assert!(!consume([Purpose::Register, Purpose::VerifyEmail], START).await);
+    assert!(!consume(RESET, end).await);
+    assert!(consume(RESET, end - Duration::from_micros(1)).await);
+    assert!(!consume(RESET, START).await, "it was used");
+}

@@ -3,7 +3,7 @@
 //! The form of a request is judged first, then the tenant, so that a malformed request costs no
 //! look-up and is answered as the reference's framework does.
 
-use std::{convert::Infallible, sync::Arc};
+use std::sync::Arc;
 
 use axum::{
     extract::{FromRequestParts, RawPathParams},
@@ -33,15 +33,19 @@ pub struct Door {
 }
 
 impl FromRequestParts<Arc<App>> for Door {
-    type Rejection = Infallible;
+    type Rejection = Error;
 
-    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Infallible> {
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self> {
         let params = RawPathParams::from_request_parts(parts, app).await.ok();
         let slug = params
             .iter()
             .flatten()
             .find(|(name, _)| *name == "tenant_slug")
             .map_or_else(String::new, |(_, slug)| slug.to_owned());
+        // The router lets an empty segment stand for a name.
+        if slug.is_empty() {
+            return Err(Error::NotFound);
+        }
         let facts = parts.extensions.get::<Facts>().cloned().unwrap_or_else(|| Facts {
             id: String::new(),
             now: Timestamp::from_micros(0),

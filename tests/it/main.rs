@@ -21,6 +21,7 @@ mod guessing;
 mod jobs;
 mod mail;
 mod openapi;
+mod pages;
 mod sessions;
 mod store;
 mod tenants;

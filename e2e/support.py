@@ -191,6 +191,10 @@ class Server:
             wait_for("the server to be ready", self.is_ready)
         return self
 
+    @property
+    def log(self):
+        return (self.data.parent / f"{self.data.name}-{self.port}.log").read_text()
+
     def is_ready(self):
         assert self.process.poll() is None, "the server has ended by itself"
         with contextlib.suppress(OSError):

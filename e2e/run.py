@@ -14,7 +14,7 @@ import traceback
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 import support
 
-SCENARIOS = ["journey", "cli", "observation", "shutdown", "smtp_outage", "two_nodes", "database_outage", "disk_full", "crash", "browser"]
+SCENARIOS = ["journey", "cli", "observation", "shutdown", "smtp_outage", "two_nodes", "pooler", "database_outage", "disk_full", "crash", "browser"]
 
 arguments = argparse.ArgumentParser()
 arguments.add_argument("--binary", required=True)

@@ -57,7 +57,8 @@ CREATE TABLE users (
     identity_provider TEXT,
     custom_data TEXT NOT NULL,
     must_change_password BOOLEAN NOT NULL,
-    -- Rises with every change of the password: sessions and steps of an older epoch are dead.
+    -- Rises with every change of the password, suspension and deletion: sessions and steps of an
+    -- older epoch are dead.
     epoch BIGINT NOT NULL,
     created_at BIGINT NOT NULL,
     updated_at BIGINT NOT NULL,
@@ -191,10 +192,11 @@ CREATE TABLE attempts (
     failures BIGINT NOT NULL,
     first_at BIGINT NOT NULL,
     last_at BIGINT NOT NULL,
+    expires_at BIGINT NOT NULL,
     PRIMARY KEY (tenant_id, subject)
 );
 CREATE INDEX attempts_user ON attempts (tenant_id, user_id) WHERE user_id IS NOT NULL;
-CREATE INDEX attempts_last ON attempts (last_at);
+CREATE INDEX attempts_expiry ON attempts (expires_at);
 
 CREATE TABLE spent_captchas (
     tenant_id TEXT NOT NULL REFERENCES tenants (id),

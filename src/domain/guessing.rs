@@ -19,6 +19,10 @@ pub const NETWORK_FAILURES: u32 = 60;
 /// The span over which a client network's failures are counted.
 pub const WINDOW: Duration = Duration::from_mins(15);
 
+/// How long failures in a row are remembered after the last of them; alike for addresses with and
+/// without an account, so that a count never tells which it is.
+pub const MEMORY: Duration = Duration::from_secs(30 * 86_400);
+
 const LONGEST: Duration = Duration::from_mins(15);
 
 /// What is known of one subject's failures.

@@ -22,7 +22,7 @@ use crate::{
         user::User,
     },
     error::{Code, Error, Result},
-    flows::{Cx, outbox, password, register, session},
+    flows::{Cx, outbox, password, register, session, tenants},
     id::UserId,
     mail::message::Message,
     store::{
@@ -105,7 +105,10 @@ pub async fn login(cx: &Cx, input: &Input) -> Result<Outcome> {
     let _turn = cx.app.gates.enter(account_subject(input.email.key())).await?;
     match attempt(cx, input).await {
         // The facts changed while the password was hashed: see what they are now.
-        Err(Error::Refused(no)) if no.code == Code::InvalidToken => attempt(cx, input).await,
+        Err(Error::Refused(no)) if no.code == Code::InvalidToken => {
+            tenants::resolve(&cx.app, cx.tenant.slug.as_str()).await?;
+            attempt(cx, input).await
+        }
         other => return other,
     }
     .map_err(|error| match error {

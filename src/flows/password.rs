@@ -269,6 +269,8 @@ pub async fn reset(cx: &Cx, token: &str, password: &Password) -> Result<ResetSte
         .write(input, |tx, (cx, step, hash, digest)| {
             Box::pin(async move {
                 let now = cx.now;
+                // Before its tokens: two links used at once must not wait for each other.
+                store::users::touch(cx.tenant.id, step.user.id, now).execute(tx).await?;
                 let spent =
                     store::tickets::consume(tx, cx.tenant.id, ONLY_RESET, *digest.as_bytes(), now);
                 if spent.await?.is_none() {

@@ -193,8 +193,9 @@ async fn record(tx: &mut Tx, cx: &Cx, pending: &Registration, token: &Token) -> 
         None => {
             let target = Target::Registration(pending.user_id);
             queries.push(cx.record(Event::success(action, Actor::Anonymous, target))?);
-            queries.extend(hold(cx, pending));
+            // One that could not be proved must not push out one whose mail is on its way.
             if may_mail(tx, cx, &pending.email_key).await? {
+                queries.extend(hold(cx, pending));
                 queries.extend(proof_mail(cx, pending, token)?);
             }
         }

@@ -44,32 +44,41 @@ pub async fn verify(cx: &Cx, token: &str) -> Result<Verified> {
     }
 }
 
+/// The account's row is taken first and its tokens after it, so that two links of one address that
+/// are followed at once wait for each other and never in a circle.
 async fn spend(tx: &mut Tx, cx: &Cx, digest: &TokenDigest) -> Result<Option<Verified>> {
     let (tenant, digest) = (cx.tenant.id, *digest.as_bytes());
-    if let Some(ticket) = store::tickets::consume(tx, tenant, PURPOSES, digest, cx.now).await? {
-        match (ticket.registration_id, ticket.user_id) {
-            (Some(_), _) => settle(tx, cx, &ticket).await?,
-            (None, Some(_)) => confirm(tx, cx, &ticket).await?,
-            (None, None) => return Ok(None),
-        }
+    let known = store::tickets::peek(tx, tenant, PURPOSES, digest, cx.now).await?;
+    let Some(ticket) = known else { return Ok(None) };
+    let done = match (ticket.registration_id, ticket.user_id) {
+        _ if ticket.is_used => false,
+        (Some(_), _) => settle(tx, cx, &ticket, digest).await?,
+        (None, Some(_)) => confirm(tx, cx, &ticket, digest).await?,
+        (None, None) => false,
+    };
+    if done {
         return Ok(Some(Verified { already: false, redirect_uri: ticket.redirect_uri }));
     }
+    // It was used before, or by a request that was faster; otherwise it is void.
     let known = store::tickets::peek(tx, tenant, PURPOSES, digest, cx.now).await?;
     Ok(known
         .filter(|ticket| ticket.is_used)
         .map(|ticket| Verified { already: true, redirect_uri: ticket.redirect_uri }))
 }
 
-/// Makes the account of a registration. An error leaves the token unspent and nothing changed: it
-/// is void then, since the address has an account by now.
-async fn settle(tx: &mut Tx, cx: &Cx, ticket: &Good) -> Result<()> {
-    let invalid = || Error::refused(Code::InvalidToken);
-    let id = ticket.registration_id.ok_or_else(invalid)?;
+/// Makes the account of a registration; `false` where the address has one by now.
+async fn settle(tx: &mut Tx, cx: &Cx, ticket: &Good, digest: [u8; 32]) -> Result<bool> {
     let tenant = cx.tenant.id;
-    let pending = store::registrations::by_id(tx, tenant, id).await?.ok_or_else(invalid)?;
+    let Some(id) = ticket.registration_id else { return Ok(false) };
+    let Some(pending) = store::registrations::by_id(tx, tenant, id).await? else {
+        return Ok(false);
+    };
     let user = account(cx, &pending);
     if !store::users::insert(tx, tenant, &user, &pending.custom_data).await? {
-        return Err(invalid());
+        return Ok(false);
+    }
+    if store::tickets::consume(tx, tenant, PURPOSES, digest, cx.now).await?.is_none() {
+        return Err(Error::refused(Code::InvalidToken));
     }
     let target = || Target::User(Some(user.id));
     let actor = Actor::User(user.id);
@@ -82,7 +91,7 @@ async fn settle(tx: &mut Tx, cx: &Cx, ticket: &Good) -> Result<()> {
         cx.record(Event::success(Action::EmailVerified, actor, target()))?,
     ])
     .await?;
-    Ok(())
+    Ok(true)
 }
 
 /// The account that a registration makes.
@@ -109,20 +118,26 @@ pub fn account(cx: &Cx, pending: &Registration) -> User {
 }
 
 /// Marks an account's address as proved, if it is still the one the token was for.
-async fn confirm(tx: &mut Tx, cx: &Cx, ticket: &Good) -> Result<()> {
-    let invalid = || Error::refused(Code::InvalidToken);
-    let id = ticket.user_id.ok_or_else(invalid)?;
-    let user = store::users::by_id(tx, cx.tenant.id, id).await?;
-    let user = user.filter(|user| user.email_key == ticket.email_key).ok_or_else(invalid)?;
+async fn confirm(tx: &mut Tx, cx: &Cx, ticket: &Good, digest: [u8; 32]) -> Result<bool> {
+    let tenant = cx.tenant.id;
+    let Some(id) = ticket.user_id else { return Ok(false) };
+    let user = store::users::by_id(tx, tenant, id).await?;
+    let Some(user) = user.filter(|user| user.email_key == ticket.email_key) else {
+        return Ok(false);
+    };
+    store::users::touch(tenant, user.id, cx.now).execute(tx).await?;
+    if store::tickets::consume(tx, tenant, PURPOSES, digest, cx.now).await?.is_none() {
+        return Ok(false);
+    }
     let event =
         Event::success(Action::EmailVerified, Actor::User(user.id), Target::User(Some(user.id)));
     tx.pipeline(vec![
-        store::users::verify_email(cx.tenant.id, user.id, cx.now),
-        store::tickets::void_all(cx.tenant.id, Purpose::VerifyEmail, &user.email_key, cx.now),
+        store::users::verify_email(tenant, user.id, cx.now),
+        store::tickets::void_all(tenant, Purpose::VerifyEmail, &user.email_key, cx.now),
         cx.record(event)?,
     ])
     .await?;
-    Ok(())
+    Ok(true)
 }
 
 /// What a person should see before pressing the button.

@@ -56,7 +56,7 @@ pub fn device(cx: &Cx, token: &Token) -> Cookie<'static> {
     cookie(cx, "device", token.expose().to_owned(), Some(DEVICE_SECONDS))
 }
 
-/// The device's cookie in a request. Of several of one name the first counts.
+/// The device's cookie in a request. Of several of one name the last counts.
 #[must_use]
 pub fn device_of(cx: &Cx, headers: &HeaderMap) -> Option<Token> {
     let jar = CookieJar::from_headers(headers);

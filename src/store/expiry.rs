@@ -21,8 +21,7 @@ pub enum Dead {
     Challenges,
     /// Captcha answers past their time.
     Captchas,
-    /// Counts of failures, 30 days after the last one; alike for addresses with and without an
-    /// account, so that a count never tells which it is.
+    /// Counts of failures and of mails that no rule looks at any more.
     Attempts,
     /// Devices not seen for 400 days.
     Devices,
@@ -82,8 +81,8 @@ pub async fn purge_all_tenants(tx: &mut Tx, dead: Dead, now: Timestamp, limit: i
         ),
         Dead::Attempts => (
             "DELETE FROM attempts WHERE (tenant_id, subject) IN \
-             (SELECT tenant_id, subject FROM attempts WHERE last_at <= $1 LIMIT $2)",
-            now - DAY * 30,
+             (SELECT tenant_id, subject FROM attempts WHERE expires_at <= $1 LIMIT $2)",
+            now,
         ),
         Dead::Devices => (
             "DELETE FROM devices WHERE (tenant_id, id) IN \

@@ -114,6 +114,15 @@ pub fn verify_email(tenant: TenantId, user: UserId, now: Timestamp) -> Query {
     .bind(now)
 }
 
+/// Makes every other change of an account wait until this transaction has ended.
+pub fn touch(tenant: TenantId, user: UserId, now: Timestamp) -> Query {
+    sql("UPDATE users SET updated_at = $3 \
+         WHERE tenant_id = $1 AND id = $2 AND deleted_at IS NULL")
+    .bind(tenant)
+    .bind(user)
+    .bind(now)
+}
+
 /// Sets whether an account may be used; `false` where there is none.
 pub async fn set_status(
     tx: &mut Tx,
@@ -122,7 +131,7 @@ pub async fn set_status(
     status: UserStatus,
     now: Timestamp,
 ) -> Result<bool> {
-    let changed = sql("UPDATE users SET status = $3, updated_at = $4 \
+    let changed = sql("UPDATE users SET status = $3, updated_at = $4, epoch = epoch + 1 \
                        WHERE tenant_id = $1 AND id = $2 AND deleted_at IS NULL")
     .bind(tenant)
     .bind(user)
@@ -150,7 +159,7 @@ pub fn set_must_change_password(
 
 /// Marks an account as deleted: its address is free again, its id is not.
 pub async fn delete(tx: &mut Tx, tenant: TenantId, user: UserId, now: Timestamp) -> Result<bool> {
-    let changed = sql("UPDATE users SET deleted_at = $3, updated_at = $3 \
+    let changed = sql("UPDATE users SET deleted_at = $3, updated_at = $3, epoch = epoch + 1 \
                        WHERE tenant_id = $1 AND id = $2 AND deleted_at IS NULL")
     .bind(tenant)
     .bind(user)

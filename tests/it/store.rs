@@ -254,6 +254,7 @@ const BOUND: &[(&str, Call)] = &[
     ("users::by_email", F(|tx, t, _| Box::pin(async move { Ok(maybe(users::by_email(tx, t, GRACE).await?.as_ref())) }))),
     ("users::by_id", F(|tx, t, it| Box::pin(async move { Ok(maybe(users::by_id(tx, t, it.user.id).await?.as_ref())) }))),
     ("users::page", F(|tx, t, _| Box::pin(async move { Ok(found(&users::page(tx, t, "", 9).await?)) }))),
+    ("users::touch", Q(|t, it| users::touch(t, it.user.id, LATER))),
     ("users::verify_email", F(|tx, t, it| Box::pin(async move {
         let verified = "SELECT email_verified_at FROM users WHERE id = $1";
         let before: Timestamp = sql(verified).bind(it.user.id).one(tx).await?;

@@ -1,13 +1,13 @@
 //! What the machine can do, and how much of it the server does. Run by hand; nothing is asserted.
 //!
 //! `cargo bench -- [hash] [login] [start] [--users N]…`; all three, at 1,000 and 1,000,000 users,
-//! where nothing is said. The unit is work for each second of processor time of this process,
-//! since that repeats on a machine that does other things too.
+//! where nothing is said. The unit is work for each second of processor time of the process that
+//! does it, since that repeats on a machine that does other things too. The environment is not
+//! read, so that the figures are those of the defaults.
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::print_stdout,
-    clippy::cast_precision_loss,
     clippy::indexing_slicing,
     clippy::disallowed_methods,
     reason = "a bench prints, measures time, and fails by panicking"
@@ -15,7 +15,8 @@
 
 use std::{
     io::{Read as _, Write as _},
-    net::TcpStream,
+    net::{TcpListener, TcpStream},
+    path::Path,
     process::{Child, Command, Stdio},
     sync::Arc,
     time::{Duration, Instant},
@@ -42,6 +43,9 @@ use tower::ServiceExt as _;
 
 const PASSWORD: &str = "correct horse battery staple";
 const LOGINS: usize = 600;
+const LANES: usize = 16;
+const LOGINS_OF_A_LANE: usize = 25;
+const OWN: &str = "/proc/self/stat";
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|it| it != "--bench").collect();
@@ -64,20 +68,20 @@ fn main() {
             runtime.block_on(login(folder.path(), count, raw, all || named("login")));
         }
         if all || named("start") {
-            start(folder.path(), count);
+            start(folder.path(), count, raw);
         }
     }
 }
 
-/// Processor seconds of this process so far.
-fn cpu() -> f64 {
-    let text = std::fs::read_to_string("/proc/self/stat").unwrap();
+/// Processor seconds of a process so far, in the system's ticks of a hundredth.
+fn cpu(stat: &str) -> f64 {
+    let text = std::fs::read_to_string(stat).unwrap();
     let fields: Vec<&str> = text.rsplit(')').next().unwrap().split_whitespace().collect();
     let ticks: f64 = fields[11..13].iter().map(|it| it.parse::<f64>().unwrap()).sum();
     ticks / 100.0
 }
 
-fn config(folder: &std::path::Path) -> Config {
+fn config(folder: &Path) -> Config {
     let mut config = load::load(&load::Sources::default()).unwrap().config;
     config.mode = Mode::Development;
     folder.clone_into(&mut config.data_dir);
@@ -88,7 +92,7 @@ fn config(folder: &std::path::Path) -> Config {
 
 /// The same kernel and cost as the server's, with nothing around it.
 fn raw_rate() -> f64 {
-    let config = config(std::path::Path::new("."));
+    let config = config(Path::new("."));
     let cost = Cost {
         variant: Variant::Id,
         version: Version::V13,
@@ -99,31 +103,30 @@ fn raw_rate() -> f64 {
     let mut argon2 = Argon2::new(tested(config.passwords.kernel));
     let mut once = || argon2.tag(&cost, PASSWORD.as_bytes(), b"sixteen bytes ..", 32).unwrap();
     once();
-    let before = cpu();
+    let before = cpu(OWN);
     for _ in 0..200 {
         once();
     }
-    200.0 / (cpu() - before)
+    200.0 / (cpu(OWN) - before)
 }
 
 /// Verification through the pool of hash threads.
 async fn pool(raw: f64) {
-    let passwords =
-        Passwords::new(&config(std::path::Path::new(".")).passwords, Entropy::Os).unwrap();
+    let passwords = Passwords::new(&config(Path::new(".")).passwords, Entropy::Os).unwrap();
     let password = Password::parse(PASSWORD).unwrap();
     let hash = passwords.hash(&password).await.unwrap();
-    let before = cpu();
+    let before = cpu(OWN);
     for _ in 0..50 {
         join_all((0..4).map(|_| passwords.verify(&password, Some(&hash)))).await;
     }
-    let rate = 200.0 / (cpu() - before);
+    let rate = 200.0 / (cpu(OWN) - before);
     println!(
         "verification through the pool  {rate:8.1} hashes/CPU-s  {:5.1} % of raw",
         rate / raw * 100.0
     );
 }
 
-async fn login(folder: &std::path::Path, count: usize, raw: f64, measured: bool) {
+async fn login(folder: &Path, count: usize, raw: f64, measured: bool) {
     let app = App::open_with(config(folder), Clock::System, Entropy::Os).await.unwrap();
     let slug = Slug::parse("acme").unwrap();
     let caller = Caller::operator("bench".to_owned());
@@ -139,18 +142,18 @@ async fn login(folder: &std::path::Path, count: usize, raw: f64, measured: bool)
     for number in 0..100 {
         alone.push(sign_in(&router, (number * 7919) % count).await);
     }
-    let (before, watch) = (cpu(), Instant::now());
+    let (before, watch) = (cpu(OWN), Instant::now());
     let mut loaded: Vec<Duration> = Vec::new();
     for round in 0..LOGINS / 12 {
         let users = (0..12).map(|lane| ((round * 12 + lane) * 104_729) % count);
         loaded.extend(join_all(users.map(|user| sign_in(&router, user))).await);
     }
-    let (spent, took) = (cpu() - before, watch.elapsed().as_secs_f64());
-    let rate = loaded.len() as f64 / spent;
+    let (spent, took) = (cpu(OWN) - before, watch.elapsed().as_secs_f64());
+    let rate = to_f64(loaded.len()) / spent;
     println!(
         "sign-in, {count:>9} users       {rate:8.1} sign-ins/CPU-s {:5.1} % of raw; {:.1}/s; alone p50 {:.1} p99 {:.1} ms; 12 at once p50 {:.1} p99 {:.1} ms",
         rate / raw * 100.0,
-        loaded.len() as f64 / took,
+        to_f64(loaded.len()) / took,
         percentile(&mut alone, 50),
         percentile(&mut alone, 99),
         percentile(&mut loaded, 50),
@@ -159,6 +162,11 @@ async fn login(folder: &std::path::Path, count: usize, raw: f64, measured: bool)
     app.close().await;
 }
 
+fn to_f64(number: usize) -> f64 {
+    f64::from(u32::try_from(number).unwrap())
+}
+
+/// In milliseconds.
 fn percentile(times: &mut [Duration], percent: usize) -> f64 {
     times.sort_unstable();
     times[(times.len() - 1) * percent / 100].as_secs_f64() * 1e3
@@ -219,55 +227,118 @@ async fn seed(app: &Arc<App>, tenant: TenantId, hash: &PasswordHash, count: usiz
     }
 }
 
-/// Cold starts of the built program on the filled database, and what it holds at rest.
-fn start(folder: &std::path::Path, count: usize) {
+/// Cold starts of the built program on the filled database, what it holds at rest, and what it
+/// does and holds while many sign in over loopback HTTP.
+fn start(folder: &Path, count: usize, raw: f64) {
     let mut times = Vec::new();
-    for number in 0..11 {
-        let port = 20_000 + u16::try_from(std::process::id() % 20_000).unwrap() + number;
+    let mut last = None;
+    for _ in 0..11 {
+        drop(last.take());
+        let port = free_port();
         let watch = Instant::now();
-        let mut server = spawn(folder, port);
-        while !is_live(port) {
-            std::hint::spin_loop();
+        let server = Server::spawn(folder, port);
+        while !server.is_live() {
+            std::thread::yield_now();
         }
         times.push(watch.elapsed());
-        if number == 10 {
-            std::thread::sleep(Duration::from_secs(5));
-            println!(
-                "at rest, {count:>9} users       {:8.1} MiB resident after 5 s",
-                resident(&server)
-            );
-        }
-        server.kill().unwrap();
-        server.wait().unwrap();
+        last = Some(server);
     }
     println!(
-        "cold start, {count:>6} users       {:8.1} ms to the first 200, median of 11",
-        percentile(&mut times, 50)
+        "cold start, {count:>9} users    {:8.1} ms to the first 200, median of 11; slowest {:.1} ms",
+        percentile(&mut times, 50),
+        percentile(&mut times, 100),
+    );
+    let server = last.unwrap();
+    std::thread::sleep(Duration::from_secs(5));
+    let rest = server.mebibytes("VmRSS");
+    println!("at rest, {count:>9} users       {rest:8.1} MiB resident after 5 s");
+    let (before, watch) = (cpu(&server.stat()), Instant::now());
+    std::thread::scope(|scope| {
+        for lane in 0..LANES {
+            let server = &server;
+            scope.spawn(move || server.sign_in_often(lane, count));
+        }
+    });
+    let (spent, took) = (cpu(&server.stat()) - before, watch.elapsed().as_secs_f64());
+    let number = to_f64(LANES * LOGINS_OF_A_LANE);
+    println!(
+        "over HTTP, {count:>9} users     {:8.1} sign-ins/CPU-s {:5.1} % of raw; {:.1}/s; {LANES} at once; peak {:.1} MiB",
+        number / spent,
+        number / spent / raw * 100.0,
+        number / took,
+        server.mebibytes("VmHWM"),
     );
 }
 
-fn spawn(folder: &std::path::Path, port: u16) -> Child {
-    Command::new(env!("CARGO_BIN_EXE_countersign"))
-        .args(["serve", "--listen", &format!("127.0.0.1:{port}"), "--data"])
-        .arg(folder)
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap()
+fn free_port() -> u16 {
+    TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port()
 }
 
-fn is_live(port: u16) -> bool {
-    let Ok(mut stream) = TcpStream::connect(("127.0.0.1", port)) else { return false };
-    let request = b"GET /health/live HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
-    let mut answer = String::new();
-    stream.write_all(request).is_ok()
-        && stream.read_to_string(&mut answer).is_ok()
-        && answer.starts_with("HTTP/1.1 200")
+/// The built program, without settings but for the limit of requests of a network.
+struct Server {
+    process: Child,
+    port: u16,
 }
 
-/// Resident memory of a process, in MiB.
-fn resident(process: &Child) -> f64 {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", process.id())).unwrap();
-    let line = status.lines().find(|line| line.starts_with("VmRSS")).unwrap();
-    line.split_whitespace().nth(1).unwrap().parse::<f64>().unwrap() / 1024.0
+impl Server {
+    fn spawn(folder: &Path, port: u16) -> Self {
+        let process = Command::new(env!("CARGO_BIN_EXE_countersign"))
+            .args(["serve", "--listen", &format!("127.0.0.1:{port}"), "--data"])
+            .arg(folder)
+            .env_clear()
+            .env("COUNTERSIGN_LIMITS__ENABLED", "false")
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        Self { process, port }
+    }
+
+    fn is_live(&self) -> bool {
+        let Ok(mut stream) = TcpStream::connect(("127.0.0.1", self.port)) else { return false };
+        let request = b"GET /health/live HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+        let mut answer = String::new();
+        stream.write_all(request).is_ok()
+            && stream.read_to_string(&mut answer).is_ok()
+            && answer.starts_with("HTTP/1.1 200")
+    }
+
+    /// Signs one user after another in, each over a connection of its own.
+    fn sign_in_often(&self, lane: usize, count: usize) {
+        for number in 0..LOGINS_OF_A_LANE {
+            let user = ((lane * LOGINS_OF_A_LANE + number) * 104_729) % count;
+            let body =
+                format!(r#"{{"email": "user{user}@example.com", "password": "{PASSWORD}"}}"#);
+            let request = format!(
+                "POST /api/v1/auth/tenants/acme/login HTTP/1.1\r\nHost: localhost\r\n\
+                 Connection: close\r\nContent-Type: application/json\r\n\
+                 Content-Length: {}\r\n\r\n{body}",
+                body.len()
+            );
+            let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
+            stream.write_all(request.as_bytes()).unwrap();
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).unwrap();
+            assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        }
+    }
+
+    fn stat(&self) -> String {
+        format!("/proc/{}/stat", self.process.id())
+    }
+
+    /// One of the figures of memory that the system keeps of the process.
+    fn mebibytes(&self, name: &str) -> f64 {
+        let path = format!("/proc/{}/status", self.process.id());
+        let status = std::fs::read_to_string(path).unwrap();
+        let line = status.lines().find(|line| line.starts_with(name)).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse::<f64>().unwrap() / 1024.0
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
 }

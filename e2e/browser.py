@@ -12,7 +12,16 @@ from support import PASSWORD, MailServer, free_port, smtp, wait_for
 
 ELEMENT = "element-6066-11e4-a52e-4f735466cecf"
 FAILURES = pathlib.Path(__file__).parent / "failures"
-FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
+FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 
 
 class Browser:
@@ -20,8 +29,7 @@ class Browser:
 
     def __init__(self, world, scripts=True):
         port = free_port()
-        self.driver = subprocess.Popen(["chromedriver", f"--port={port}"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        world.processes.append(self.driver)
+        world.spawn(["chromedriver", f"--port={port}"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         self.base = f"http://127.0.0.1:{port}"
         wait_for("chromedriver", self.is_ready)
         options = {"args": [*FLAGS, f"--user-data-dir={world.folder}/browser-{port}", "--window-size=360,740"]}
@@ -36,7 +44,7 @@ class Browser:
             return self.call("GET", "/status")["ready"]
 
     def call(self, method, path, body=None):
-        data = None if method == "GET" else json.dumps(body or {}).encode()
+        data = json.dumps(body or {}).encode() if method == "POST" else None
         request = urllib.request.Request(self.base + path, data=data, method=method, headers={"Content-Type": "application/json"})
         with urllib.request.urlopen(request, timeout=60) as answer:
             return json.load(answer)["value"]
@@ -75,6 +83,11 @@ class Browser:
         entries = self.call("POST", "/se/log", {"type": "browser"})
         return [it["message"] for it in entries if it["level"] == "SEVERE" and "status of 400" not in it["message"]]
 
+    def width(self):
+        """How much wider than the window the page is; on a phone nobody scrolls sideways."""
+        script = "return document.documentElement.scrollWidth - window.innerWidth"
+        return self.call("POST", "/execute/sync", {"script": script, "args": []})
+
     def keep(self, name):
         FAILURES.mkdir(exist_ok=True)
         (FAILURES / f"{name}.png").write_bytes(base64.b64decode(self.call("GET", "/screenshot")))
@@ -88,8 +101,14 @@ def browsing(world, name, **more):
         yield browser
         assert not browser.complaints(), "the browser complains"
     except Exception:
-        browser.keep(name)
+        # What went wrong is more important than that it cannot be photographed.
+        with contextlib.suppress(OSError):
+            browser.keep(name)
         raise
+    finally:
+        # Chromium outlives a killed chromedriver.
+        with contextlib.suppress(OSError):
+            browser.call("DELETE", "")
 
 
 def prepared(world):
@@ -104,6 +123,7 @@ def test_confirming_by_mouse(world):
     with browsing(world, "confirming_by_mouse") as browser:
         browser.open(received.link)
         assert "Grace Hopper" in browser.text()
+        assert browser.width() <= 0
         assert server.client().login("grace@example.com").status == 401
         browser.click("button[type=submit]")
         wait_for("the confirmation", lambda: browser.shows("confirmed"))
@@ -133,11 +153,11 @@ def test_setting_a_new_password(world):
     with browsing(world, "setting_a_new_password") as browser:
         browser.open(reset.link)
         wait_for("the token to leave the address bar", lambda: reset.token not in browser.call("GET", "/url"))
+        assert browser.width() <= 0
         browser.type("input[name=password]", "acme acme acme acme")
         browser.click("button[type=submit]")
         wait_for("the reasons", lambda: browser.shows("organisation"))
-        browser.type("input[name=password]", "an entirely different phrase")
-        browser.click("button[type=submit]")
+        browser.type("input[name=password]", "an entirely different phrase\ue007")
         wait_for("the end", lambda: browser.shows("password", "sign in"))
         browser.open(reset.link)
         wait_for("the dead link's page", lambda: browser.shows("link"))

@@ -37,7 +37,20 @@ def test_users_and_tenants(world):
     assert "no" in server.command("user", "show", *user, fails=True)
     server.command("tenant", "delete", "acme", "--yes")
     assert server.client().login("grace@example.com").json["code"] == "tenant_not_found"
-    assert server.command("healthcheck", "--url", f"{server.base}/health/ready") is not None
+    assert server.stop() == 0
+
+
+def test_exit_codes(world):
+    server = world.server().tenant().start()
+    probe = ["healthcheck", "--url", f"{server.base}/health/ready"]
+    assert server.run(*probe).returncode == 0
+    server.kill()
+    assert server.run(*probe).returncode == 1
+    assert server.run("tenant", "show", "nobody").returncode == 1
+    assert server.run("tenant", "shwo", "acme").returncode == 2
+    assert world.server({"LIMITS__ENABLED": "perhaps"}).run("tenant", "list").returncode == 2
+    listed = server.run("tenant", "list", "--json")
+    assert listed.stderr == "" and [it["slug"] for it in json.loads(listed.stdout)] == ["acme"], listed
 
 
 def test_an_imported_hash_is_brought_to_present_strength(world):

@@ -32,8 +32,8 @@ default_pool_size = 4
         shutil.chown(folder, "postgres")
         before = ["runuser", "-u", "postgres", "--"]
     log = open(folder / "pooler.out", "wb")
-    pooler = subprocess.Popen([*before, "pgbouncer", str(folder / "pooler.ini")], stdout=log, stderr=log)
-    world.processes.append(pooler)
+    world.spawn([*before, "pgbouncer", str(folder / "pooler.ini")], stdout=log, stderr=log)
+    log.close()
     url = f"postgres://{database.username}@127.0.0.1:{port}/{name}"
     wait_for("the pooler", lambda: subprocess.run(["psql", "-q", url, "-c", "SELECT 1"], capture_output=True).returncode == 0)
     journey(world, {"DATABASE_URL": url, "DATABASE__PREPARED_STATEMENTS": "false"})

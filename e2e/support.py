@@ -23,6 +23,10 @@ import urllib.request
 PASSWORD = "correct horse battery staple"
 
 
+class Skip(Exception):
+    """A scenario that cannot be shown on this machine; says why."""
+
+
 def free_port():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -185,8 +189,8 @@ class Server:
     def start(self, wait=True):
         log = open(self.data.parent / f"{self.data.name}-{self.port}.log", "ab")
         command = [self.world.binary, "serve", "--listen", f"127.0.0.1:{self.port}", *self.arguments]
-        self.process = subprocess.Popen(command, env=self.environment(), stdout=log, stderr=log)
-        self.world.processes.append(self.process)
+        self.process = self.world.spawn(command, env=self.environment(), stdout=log, stderr=log)
+        log.close()
         if wait:
             wait_for("the server to be ready", self.is_ready)
         return self
@@ -208,11 +212,22 @@ class Server:
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(timeout=15)
 
+    def run(self, *arguments, given=None):
+        """Runs an operator's command on this server's data."""
+        command = [self.world.binary, *arguments]
+        return subprocess.run(command, env=self.environment(), input=given, capture_output=True, text=True, timeout=60)
+
     def command(self, *arguments, given=None, fails=False):
-        """Runs an operator's command on this server's data; returns what it printed."""
-        ran = subprocess.run([self.world.binary, *arguments], env=self.environment(), input=given, capture_output=True, text=True, timeout=60)
+        """Runs an operator's command; returns what it printed, or its complaint where it has to fail."""
+        ran = self.run(*arguments, given=given)
         assert (ran.returncode != 0) == fails, f"{arguments}: {ran.returncode} {ran.stdout} {ran.stderr}"
         return ran.stderr if fails else ran.stdout
+
+    def user(self, address="grace@example.com"):
+        """Creates a user with the usual password."""
+        names = ["--first-name", "Grace", "--last-name", "Hopper"]
+        self.command("user", "create", "--tenant", "acme", address, *names, "--password-stdin", given=PASSWORD + "\n")
+        return self
 
     def tenant(self, slug="acme"):
         self.command("tenant", "create", slug, "--set", "registration.enabled=true")
@@ -229,22 +244,36 @@ class World:
         self.binary, self.postgres = binary, postgres
         self.folder = tempfile.mkdtemp(prefix="countersign-e2e-")
         os.chmod(self.folder, 0o755)
-        self.processes = []
+        self.processes, self.notes = [], []
 
     def server(self, settings=None, **more):
         return Server(self, settings, **more)
 
+    def spawn(self, command, **more):
+        """Starts a program that ends with this world, and so does what it starts itself."""
+        process = subprocess.Popen(command, start_new_session=True, **more)
+        self.processes.append(process)
+        return process
+
+    def end_processes(self):
+        for process in self.processes:
+            # The number of one that has ended may belong to somebody else by now.
+            if process.poll() is None:
+                try:
+                    os.killpg(process.pid, signal.SIGKILL)
+                except ProcessLookupError:
+                    process.kill()
+                process.wait()
+        self.processes.clear()
+
     def database(self):
         """A fresh PostgreSQL database; its URL."""
         name = f"e2e_{os.getpid()}_{time.monotonic_ns()}"
-        subprocess.run(["psql", "-q", self.postgres, "-c", f"CREATE DATABASE {name}"], check=True)
+        subprocess.run(["psql", "-qX", self.postgres, "-c", f"CREATE DATABASE {name}"], check=True)
         return f"{self.postgres.rsplit('/', 1)[0]}/{name}"
 
     def close(self):
-        for process in self.processes:
-            if process.poll() is None:
-                process.kill()
-                process.wait()
+        self.end_processes()
         shutil.rmtree(self.folder, ignore_errors=True)
 
 

@@ -47,6 +47,7 @@ def test_two_servers_on_one_postgres(world):
 
     stranger = world.server({**settings, "MASTER_KEY": "ff" * 32})
     assert "another master key" in stranger.command("tenant", "list", fails=True)
+    assert "another master key" in stranger.command("serve", "--listen", "127.0.0.1:0", fails=True)
     verdict = one.command("audit", "verify", "--all")
     assert "whole" in verdict and "broken" not in verdict, verdict
     assert [node.stop() for node in nodes] == [0, 0]

@@ -1,6 +1,6 @@
 //! What a request must look like, said once: the schema in the API document is the check.
 //!
-//! A type's schema is compiled to a [`Plan`] on first use. The values of a request are walked
+//! A type's schema is compiled to a `Plan` on first use. The values of a request are walked
 //! along it, every fault is noted in the order of declaration and in pydantic's vocabulary, and
 //! lax values are put right in place (`"yes"` becomes `true`). Only then does serde read them.
 //! Reading requests is `http::extract`; rendering faults is `http::error`.

@@ -28,8 +28,8 @@ async fn together<T>(
         tokio::time::sleep(Duration::from_millis(20)).await;
         join_all(writes).await
     };
-    let (first, (), results) = futures_util::future::join3(first, release, writes).await;
-    first.unwrap();
+    // On a busy machine the first may share the batch of the rest, and its fate.
+    let (_, (), results) = futures_util::future::join3(first, release, writes).await;
     results
 }
 

@@ -63,7 +63,9 @@ impl Email {
         if let Some(shown) = offenders(text, is_foreign_line_break) {
             return fault(format!("The email address contains unsafe characters: {shown}."));
         }
-        let (local, domain) = split(bare(text))?;
+        // First of all, since NFC makes ASCII of a few characters: U+037E is a semicolon.
+        let text: String = text.nfc().collect();
+        let (local, domain) = split(bare(&text))?;
         let local = check_local(local)?;
         let (domain, ascii) = check_domain(domain)?;
         let lower: String = local.to_lowercase().nfc().collect();

@@ -191,6 +191,13 @@ fn near_addresses() -> impl Strategy<Value = String> {
     ]
 }
 
+#[test]
+fn what_normalises_to_a_mark_is_that_mark() {
+    for text in ["a\u{37e}b@example.com", "\u{37e}@example.com"] {
+        assert!(Email::parse(text).is_err(), "U+037E is a semicolon in NFC");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
 

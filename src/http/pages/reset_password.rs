@@ -42,9 +42,13 @@ pub(super) struct NewPassword {
 pub(super) async fn show(
     State(app): State<Arc<App>>,
     door: Door,
-    Query(query): Query<Token>,
+    query: Result<Query<Token>>,
 ) -> Response {
-    shown(&app, &door, async |cx: &Cx| form(cx, query.token, Vec::new()).await).await
+    shown(&app, &door, async |cx: &Cx| {
+        let Query(query) = query?;
+        form(cx, query.token, Vec::new()).await
+    })
+    .await
 }
 
 async fn form(cx: &Cx, token: String, faults: Vec<String>) -> Result<Response> {
@@ -69,9 +73,13 @@ async fn form(cx: &Cx, token: String, faults: Vec<String>) -> Result<Response> {
 pub(super) async fn submit(
     State(app): State<Arc<App>>,
     door: Door,
-    Form(body): Form<NewPassword>,
+    body: Result<Form<NewPassword>>,
 ) -> Response {
-    shown(&app, &door, async |cx: &Cx| set(cx, body).await).await
+    shown(&app, &door, async |cx: &Cx| {
+        let Form(body) = body?;
+        set(cx, body).await
+    })
+    .await
 }
 
 async fn set(cx: &Cx, body: NewPassword) -> Result<Response> {

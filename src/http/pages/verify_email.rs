@@ -36,11 +36,14 @@ pub(super) struct Token {
 pub(super) async fn show(
     State(app): State<Arc<App>>,
     door: Door,
-    Query(query): Query<Token>,
+    query: Result<Query<Token>>,
 ) -> Response {
-    shown(&app, &door, async |cx: &Cx| match preview(cx, &query.token).await {
-        Ok(found) => page(cx, found, query.token),
-        Err(error) => dead_link(cx, Link::VerifyEmail, error),
+    shown(&app, &door, async |cx: &Cx| {
+        let Query(query) = query?;
+        match preview(cx, &query.token).await {
+            Ok(found) => page(cx, found, query.token),
+            Err(error) => dead_link(cx, Link::VerifyEmail, error),
+        }
     })
     .await
 }
@@ -68,11 +71,14 @@ fn page(cx: &Cx, found: Preview, token: String) -> Result<Response> {
 pub(super) async fn submit(
     State(app): State<Arc<App>>,
     door: Door,
-    Form(form): Form<Token>,
+    form: Result<Form<Token>>,
 ) -> Response {
-    shown(&app, &door, async |cx: &Cx| match verify(cx, &form.token).await {
-        Ok(verified) => done(cx, verified),
-        Err(error) => dead_link(cx, Link::VerifyEmail, error),
+    shown(&app, &door, async |cx: &Cx| {
+        let Form(form) = form?;
+        match verify(cx, &form.token).await {
+            Ok(verified) => done(cx, verified),
+            Err(error) => dead_link(cx, Link::VerifyEmail, error),
+        }
     })
     .await
 }

@@ -17,11 +17,14 @@ use crate::{
 };
 
 /// The schema, in the order it grew.
-pub const MIGRATIONS: &[Migration] = &[Migration {
-    version: 1,
-    name: "foundation",
-    sql: include_str!("../migrations/0001_foundation.sql"),
-}];
+pub const MIGRATIONS: &[Migration] = &[
+    Migration {
+        version: 1,
+        name: "foundation",
+        sql: include_str!("../migrations/0001_foundation.sql"),
+    },
+    Migration { version: 2, name: "factors", sql: include_str!("../migrations/0002_factors.sql") },
+];
 
 /// Everything that a use case may need.
 #[derive(Debug)]

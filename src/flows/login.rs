@@ -15,8 +15,9 @@ use crate::{
         agent,
         audit::{Action, Actor, Event, Target},
         email::Email,
+        factor::Method,
         guessing::{self, NETWORK_FAILURES},
-        login::{Account, Decision, Facts, Method, Proof, decide},
+        login::{Account, Decision, Facts, Proof, decide},
         password::Password,
         session::Persistence,
         user::User,
@@ -32,9 +33,6 @@ use crate::{
 };
 
 mod write;
-
-/// How long a second-factor step may take.
-const STEP_LIFETIME: Duration = Duration::from_mins(10);
 
 /// A parsed sign-in.
 #[derive(Debug, Clone)]

@@ -1,10 +1,10 @@
 //! What a right password leaves behind, one method for each decision.
 
-use super::{Outcome, STEP_LIFETIME, SignedIn, Step, event};
+use super::{Outcome, SignedIn, Step, event};
 use crate::{
     crypto::opaque::Token,
     db::Query,
-    domain::{agent, audit::Action, ticket::Purpose, user::User},
+    domain::{agent, audit::Action, factor::STEP_LIFETIME, ticket::Purpose, user::User},
     error::{Code, Error, Result},
     flows::{outbox, password, register, session},
     mail::message::Message,

@@ -5,7 +5,7 @@ use utoipa::ToSchema;
 
 use super::Reply;
 use crate::{
-    domain::{email::Email, login::Method, password::Password, session::Persistence},
+    domain::{email::Email, factor::Method, password::Password, session::Persistence},
     error::{Error, Fault, Result},
     flows::login::{Input, Outcome, SignedIn, login as sign_in},
     http::{

@@ -5,9 +5,12 @@
 //! token means.
 
 pub mod breached;
+pub mod codes;
 pub mod hasher;
 pub mod imported;
 pub mod kernel;
 pub mod opaque;
 pub mod password;
 pub mod seal;
+pub mod totp;
+pub mod webauthn;

@@ -16,6 +16,8 @@ pub trait Id: Copy + fmt::Display + FromStr<Err = NotAnId> + Send + Sync + 'stat
     const PREFIX: &'static str;
     /// Wraps the bare number.
     fn from_uuid(uuid: Uuid) -> Self;
+    /// The bare number.
+    fn uuid(self) -> Uuid;
 }
 
 /// The text is not an identifier of the wanted kind.
@@ -58,6 +60,9 @@ macro_rules! ids {
             const PREFIX: &'static str = $prefix;
             fn from_uuid(uuid: Uuid) -> Self {
                 Self(uuid)
+            }
+            fn uuid(self) -> Uuid {
+                self.0
             }
         }
 

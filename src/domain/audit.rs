@@ -38,6 +38,8 @@ actions! {
     CodeMailed => "auth.mfa.code_mailed",
     /// The counter of an authenticator went back: it may have been copied.
     PasskeyCounterWentBack => "auth.passkey.counter_went_back",
+    /// The answer of an authenticator did not hold.
+    PasskeyRefused => "auth.passkey.refused",
     /// The owner of a session proved again who he is, or not.
     Reauthenticated => "auth.reauthenticated",
     /// A second factor was added.

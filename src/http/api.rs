@@ -16,6 +16,7 @@ use crate::{app::App, flows::Cx};
 
 pub mod captcha;
 pub mod login;
+pub mod mfa;
 pub mod password;
 pub mod register;
 pub mod verify_email;
@@ -25,6 +26,9 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
         .routes(routes!(password::forgot_password))
         .routes(routes!(login::login))
+        .routes(routes!(mfa::send_email_mfa))
+        .routes(routes!(mfa::verify_mfa))
+        .routes(routes!(mfa::begin_webauthn_auth))
         .routes(routes!(password::password_forgot))
         .routes(routes!(password::reset_password))
         .routes(routes!(register::register))

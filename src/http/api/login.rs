@@ -7,7 +7,10 @@ use super::Reply;
 use crate::{
     domain::{email::Email, factor::Method, password::Password, session::Persistence},
     error::{Error, Fault, Result},
-    flows::login::{Input, Outcome, SignedIn, login as sign_in},
+    flows::{
+        login::{Input, Outcome, login as sign_in},
+        session::open::SignedIn,
+    },
     http::{
         cookies,
         door::Door,
@@ -31,10 +34,6 @@ pub struct LoginRequest {
     #[schema(default = false)]
     remember_me: bool,
     /// The token of a device that the user has trusted.
-    #[expect(
-        dead_code,
-        reason = "part of the contract; no device can be trusted before a second factor"
-    )]
     #[schema(max_length = 1024)]
     trusted_device_token: Option<String>,
 }
@@ -101,6 +100,8 @@ pub(super) async fn login(
         password,
         persistence: Persistence::from_flag(body.remember_me),
         device: cookies::device_of(&cx, &door.headers),
+        trusted_device: body.trusted_device_token,
+        client_id: None,
     };
     Ok(match sign_in(&cx, &input).await? {
         Outcome::SignedIn(SignedIn { user, session, device }) => {

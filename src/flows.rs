@@ -27,6 +27,7 @@ use crate::{
 pub mod audit;
 pub mod captcha;
 pub mod ceremonies;
+pub mod factors;
 pub mod gate;
 pub mod login;
 pub mod me;

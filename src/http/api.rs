@@ -15,6 +15,7 @@ use super::wire::{ApiResponse, MetaResponse};
 use crate::{app::App, flows::Cx};
 
 pub mod captcha;
+pub mod factors;
 pub mod login;
 pub mod mfa;
 pub mod password;
@@ -34,6 +35,18 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(register::register))
         .routes(routes!(verify_email::verify_email))
         .routes(routes!(captcha::challenge))
+        .routes(routes!(factors::list))
+        .routes(routes!(factors::totp_setup))
+        .routes(routes!(factors::totp_confirm))
+        .routes(routes!(factors::totp_disable))
+        .routes(routes!(factors::email_enable))
+        .routes(routes!(factors::email_confirm))
+        .routes(routes!(factors::email_disable))
+        .routes(routes!(factors::webauthn_begin))
+        .routes(routes!(factors::webauthn_finish))
+        .routes(routes!(factors::webauthn_rename, factors::webauthn_delete))
+        .routes(routes!(factors::backup_codes))
+        .routes(routes!(factors::set_default))
 }
 
 /// A successful answer in the envelope, with the cookies it sets.

@@ -10,6 +10,7 @@ use crate::{
     error::{Code, Error, Fault, Loc, Result},
     flows::{
         Cx,
+        ceremonies::Begun,
         second_factor::{self, Answer, Named, Outcome, Proof},
         session::open::SignedIn,
     },
@@ -85,10 +86,14 @@ pub(super) async fn send_email_mfa(
 /// A WebAuthn ceremony that has begun.
 #[derive(Debug, Serialize)]
 pub(super) struct CeremonyBegun {
-    /// What names it at the finish.
-    pub(super) challenge_id: String,
-    /// The options for the browser.
-    pub(super) options: Value,
+    challenge_id: String,
+    options: Value,
+}
+
+impl From<Begun> for CeremonyBegun {
+    fn from(begun: Begun) -> Self {
+        Self { challenge_id: begun.id.to_string(), options: begun.options }
+    }
 }
 
 /// Begin Webauthn Auth
@@ -115,10 +120,7 @@ pub(super) async fn begin_webauthn_auth(
 ) -> Result<Reply<CeremonyBegun>> {
     let cx = door.open().await?;
     let begun = second_factor::webauthn::begin(&cx, &query.named(&cx, &door)).await?;
-    Ok(Reply::new(
-        &cx,
-        CeremonyBegun { challenge_id: begun.id.to_string(), options: begun.options },
-    ))
+    Ok(Reply::new(&cx, begun.into()))
 }
 
 /// MFA verification request.

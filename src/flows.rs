@@ -32,6 +32,7 @@ pub mod gate;
 pub mod login;
 pub mod me;
 pub mod outbox;
+pub mod passkey_login;
 pub mod password;
 pub mod reauthentication;
 pub mod register;

@@ -18,6 +18,7 @@ pub mod captcha;
 pub mod factors;
 pub mod login;
 pub mod mfa;
+pub mod passkey;
 pub mod password;
 pub mod register;
 pub mod verify_email;
@@ -35,6 +36,8 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(register::register))
         .routes(routes!(verify_email::verify_email))
         .routes(routes!(captcha::challenge))
+        .routes(routes!(passkey::begin))
+        .routes(routes!(passkey::finish))
         .routes(routes!(factors::list))
         .routes(routes!(factors::totp_setup))
         .routes(routes!(factors::totp_confirm))

@@ -11,3 +11,4 @@ pub mod kernel;
 pub mod opaque;
 pub mod password;
 pub mod seal;
+pub mod webauthn;

@@ -113,12 +113,16 @@ codes! {
     EmailNotVerified => "email_not_verified",
     /// A fault of ours.
     InternalError => "internal_error",
+    /// The Bearer token of a user is missing, expired or not good.
+    InvalidAccessToken => "invalid_access_token",
     /// The Bearer token of the calling application is missing or not good.
     InvalidClientToken => "invalid_client_token",
     /// Wrong address or password, or no such account: never told apart.
     InvalidCredentials => "invalid_credentials",
     /// A form that no page of ours sends.
     InvalidRequest => "invalid_request",
+    /// A refresh token that is unknown, used, or whose session has ended.
+    InvalidRefreshToken => "invalid_refresh_token",
     /// The return address is not one the tenant allows.
     InvalidRedirectUri => "invalid_redirect_uri",
     /// A mailed token that is unknown, used, too old or of another tenant.

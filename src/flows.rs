@@ -27,12 +27,14 @@ use crate::{
 pub mod audit;
 pub mod captcha;
 pub mod gate;
+pub mod keys;
 pub mod login;
 pub mod outbox;
 pub mod password;
 pub mod register;
 pub mod session;
 pub mod tenants;
+pub mod tokens;
 pub mod users;
 pub mod verify_email;
 

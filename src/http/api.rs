@@ -15,6 +15,7 @@ use super::wire::{ApiResponse, MetaResponse};
 use crate::{app::App, flows::Cx};
 
 pub mod captcha;
+pub mod jwks;
 pub mod login;
 pub mod password;
 pub mod register;
@@ -30,6 +31,8 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(register::register))
         .routes(routes!(verify_email::verify_email))
         .routes(routes!(captcha::challenge))
+        .routes(routes!(jwks::tenant_jwks))
+        .routes(routes!(jwks::platform_jwks))
 }
 
 /// A successful answer in the envelope, with the cookies it sets.

@@ -88,6 +88,14 @@ impl Door {
         Ok(Cx { caller: Arc::new(caller), ..cx })
     }
 
+    /// The way in to what is public: the tenant in use, whoever asks and with whatever token.
+    ///
+    /// # Errors
+    /// `tenant_not_found`, `tenant_suspended`.
+    pub async fn open_to_all(&self) -> Result<Cx> {
+        self.cx(Locale::En).await
+    }
+
     /// The language the browser asks for.
     #[must_use]
     pub fn locale(&self, fallback: Locale) -> Locale {

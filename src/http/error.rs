@@ -55,7 +55,9 @@ pub(super) fn render(app: &App, facts: &Facts, response: Response) -> Response {
     if let Some(allow) = allow {
         headers.insert(header::ALLOW, allow);
     }
-    if matches!(&*error, Error::Refused(no) if no.code == Code::InvalidClientToken) {
+    if matches!(&*error, Error::Refused(no) if matches!(
+        no.code, Code::InvalidAccessToken | Code::InvalidClientToken))
+    {
         let challenge = HeaderValue::from_static("Bearer error=\"invalid_token\"");
         headers.insert(header::WWW_AUTHENTICATE, challenge);
     }
@@ -123,7 +125,10 @@ fn status(error: &Error) -> StatusCode {
 
 fn refused(code: Code) -> StatusCode {
     match code {
-        Code::InvalidCredentials | Code::InvalidClientToken => StatusCode::UNAUTHORIZED,
+        Code::InvalidAccessToken
+        | Code::InvalidClientToken
+        | Code::InvalidCredentials
+        | Code::InvalidRefreshToken => StatusCode::UNAUTHORIZED,
         Code::AccountSuspended
         | Code::CrossSiteRequest
         | Code::EmailNotVerified

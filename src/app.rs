@@ -23,6 +23,7 @@ pub const MIGRATIONS: &[Migration] = &[
         name: "foundation",
         sql: include_str!("../migrations/0001_foundation.sql"),
     },
+    Migration { version: 2, name: "factors", sql: include_str!("../migrations/0002_factors.sql") },
     Migration { version: 3, name: "tokens", sql: include_str!("../migrations/0003_tokens.sql") },
 ];
 

@@ -6,6 +6,7 @@
 //! token means.
 
 pub mod breached;
+pub mod codes;
 pub mod hasher;
 pub mod imported;
 pub mod jose;
@@ -14,3 +15,5 @@ pub mod opaque;
 pub mod password;
 pub mod refresh;
 pub mod seal;
+pub mod totp;
+pub mod webauthn;

@@ -4,6 +4,7 @@ pub mod agent;
 pub mod audit;
 pub mod captcha;
 pub mod email;
+pub mod factor;
 pub mod guessing;
 pub mod login;
 pub mod network;

@@ -26,12 +26,14 @@ use crate::{
 
 pub mod audit;
 pub mod captcha;
+pub mod ceremonies;
 pub mod gate;
 pub mod keys;
 pub mod login;
 pub mod outbox;
 pub mod password;
 pub mod register;
+pub mod second_factor;
 pub mod session;
 pub mod tenants;
 pub mod tokens;

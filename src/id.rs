@@ -104,6 +104,14 @@ ids! {
     ChallengeId "chl",
     /// A device that a user has signed in from.
     DeviceId "dev",
+    /// A passkey or security key of a user.
+    PasskeyId "psk",
+    /// A WebAuthn ceremony between its begin and its finish.
+    CeremonyId "wac",
+    /// A device on which a second factor is not asked for again.
+    TrustedDeviceId "tdv",
+    /// A change of an address that waits for its proof.
+    EmailChangeId "emc",
     /// A family of refresh tokens.
     GrantId "grt",
     /// A mail waiting to leave.

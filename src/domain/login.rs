@@ -7,34 +7,8 @@ use std::time::Duration;
 
 use crate::{
     clock::Timestamp,
-    domain::{settings::Settings, user::UserStatus},
+    domain::{factor::Method, settings::Settings, user::UserStatus},
 };
-
-/// A second factor.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Method {
-    /// A passkey or security key.
-    Webauthn,
-    /// A code of an authenticator app.
-    Totp,
-    /// A mailed code.
-    Email,
-    /// One of the codes kept for a bad day.
-    BackupCode,
-}
-
-impl Method {
-    /// The documented spelling.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Webauthn => "webauthn",
-            Self::Totp => "totp",
-            Self::Email => "email",
-            Self::BackupCode => "backup_code",
-        }
-    }
-}
 
 /// What the password turned out to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -135,18 +109,18 @@ fn has_factor(methods: &[Method]) -> bool {
     methods.iter().any(|method| *method != Method::BackupCode)
 }
 
+/// What the account may show as a second factor, strongest first: what it has enrolled and the
+/// tenant allows; a mailed code also where nothing is enrolled and the address is proved.
+#[must_use]
+pub fn offered(settings: &Settings, account: &Account) -> Vec<Method> {
+    let unasked = !has_factor(&account.methods) && account.email_verified;
+    let has =
+        |method: &Method| account.methods.contains(method) || (unasked && *method == Method::Email);
+    settings.mfa_methods.iter().copied().filter(has).collect()
+}
+
 fn challenge(settings: &Settings, account: &Account) -> Decision {
-    let offered_unasked =
-        !has_factor(&account.methods) && account.email_verified && settings.mfa_email_allowed;
-    let methods: Vec<Method> = [Method::Webauthn, Method::Totp, Method::Email, Method::BackupCode]
-        .into_iter()
-        .filter(|method| match method {
-            Method::Email => {
-                settings.mfa_email_allowed && (offered_unasked || account.methods.contains(method))
-            }
-            _ => account.methods.contains(method),
-        })
-        .collect();
+    let methods = offered(settings, account);
     let preferred = account.default_method.filter(|method| methods.contains(method));
     match preferred.or_else(|| methods.first().copied()) {
         Some(default) if has_factor(&methods) => Decision::Challenge { methods, default },

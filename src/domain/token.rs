@@ -59,6 +59,11 @@ impl SigningAlgorithm {
     }
 }
 
+/// The `client_id` of the user portal.
+pub const PORTAL: &str = "portal";
+/// The scope of what a person may do to his own account.
+pub const ACCOUNT: &str = "account";
+
 /// Whom tokens are made for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Client {
@@ -72,7 +77,13 @@ impl Client {
     /// The user portal: a person's own account, and nothing else.
     #[must_use]
     pub fn portal() -> Self {
-        Self { id: "portal".to_owned(), scope: "account".to_owned() }
+        Self { id: PORTAL.to_owned(), scope: ACCOUNT.to_owned() }
+    }
+
+    /// The client of an id.
+    #[must_use]
+    pub fn named(id: &str) -> Option<Self> {
+        (id == PORTAL).then(Self::portal)
     }
 }
 

@@ -51,11 +51,19 @@ impl SessionFacts {
         Self {
             session: new.id,
             user: new.user,
-            auth_methods: new.auth_methods.to_owned(),
+            auth_methods: new.auth_methods.clone(),
             authenticated_at: new.now,
             lives: Use { persistence: new.persistence, absolute: new.expiry.absolute },
         }
     }
+}
+
+/// The client of an id that was noted when a sign-in began.
+///
+/// # Errors
+/// Where there is none any more.
+pub fn client(id: &str) -> Result<Client> {
+    Client::named(id).ok_or("there is no such client").doing("choosing a client")
 }
 
 /// What a client is handed.
@@ -386,9 +394,9 @@ impl Claims {
 /// not looked at: see [`session`].
 ///
 /// # Errors
-/// `invalid_access_token`, or where the database fails.
+/// `not_authenticated`, or where the database fails.
 pub async fn verify(app: &App, text: &str, now: Timestamp) -> Result<Claims> {
-    let bad = || Error::refused(Code::InvalidAccessToken);
+    let bad = || Error::refused(Code::NotAuthenticated);
     let key = keys::verifying(app, text).await?.ok_or_else(bad)?;
     let claims: AccessClaims = key.verify(ACCESS_TOKEN, text).ok_or_else(bad)?;
     let claims = parse(app, &claims).ok_or_else(bad)?;

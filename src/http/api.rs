@@ -11,12 +11,19 @@ use axum_extra::extract::cookie::Cookie;
 use serde::Serialize;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::wire::{ApiResponse, MetaResponse};
-use crate::{app::App, flows::Cx};
+use super::{
+    cookies,
+    wire::{ApiResponse, MetaResponse},
+};
+use crate::{
+    app::App,
+    flows::{Cx, session::open::SignedIn},
+};
 
 pub mod captcha;
 pub mod jwks;
 pub mod login;
+pub mod mfa;
 pub mod password;
 pub mod register;
 pub mod verify_email;
@@ -26,6 +33,9 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
         .routes(routes!(password::forgot_password))
         .routes(routes!(login::login))
+        .routes(routes!(mfa::send_email_mfa))
+        .routes(routes!(mfa::verify_mfa))
+        .routes(routes!(mfa::begin_webauthn_auth))
         .routes(routes!(password::password_forgot))
         .routes(routes!(password::reset_password))
         .routes(routes!(register::register))
@@ -74,6 +84,19 @@ impl<T: Serialize> IntoResponse for Reply<T> {
             }
         }
         response
+    }
+}
+
+/// An answer that sets the cookies of a session just opened. A client that is handed tokens is
+/// handed no session cookie: what it does not need could only be used against it.
+fn signed_in_reply<T>(cx: &Cx, data: T, signed_in: &SignedIn) -> Reply<T> {
+    let mut reply = Reply::new(cx, data);
+    if signed_in.tokens.is_none() {
+        reply = reply.with_cookie(cookies::session(cx, &signed_in.session));
+    }
+    match &signed_in.device {
+        Some(token) => reply.with_cookie(cookies::device(cx, token)),
+        None => reply,
     }
 }
 

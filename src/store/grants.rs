@@ -201,8 +201,8 @@ pub async fn session_of(
     (session, user): (SessionId, UserId),
     now: Timestamp,
 ) -> Result<Option<Session>> {
-    sql("SELECT s.id, s.user_id, s.remember, s.address, s.agent, s.created_at, s.last_seen_at, \
-                s.idle_expires_at, s.expires_at \
+    sql("SELECT s.id, s.user_id, s.remember, s.auth_methods, s.proved_at, s.address, s.agent, \
+                s.created_at, s.last_seen_at, s.idle_expires_at, s.expires_at \
          FROM sessions s \
          JOIN users u ON u.tenant_id = s.tenant_id AND u.id = s.user_id \
          JOIN tenants t ON t.id = s.tenant_id JOIN partners p ON p.id = t.partner_id \

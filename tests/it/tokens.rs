@@ -11,16 +11,21 @@ use countersign::{
         password::Password,
         session::Persistence,
         tenant::{Slug, Status},
-        token::{Client, SigningAlgorithm},
+        token::SigningAlgorithm,
         user::{User, UserStatus},
     },
     error::{Code, Error},
     flows::{
-        Cx, keys, session, tenants,
-        tokens::{self, Minted, Refreshed, SessionFacts},
+        Cx, keys,
+        session::{
+            self,
+            open::{Grounds, Opening, Visitor, is_overtaken, place},
+        },
+        tenants,
+        tokens::{self, Minted, Refreshed},
         users,
     },
-    jobs, store,
+    jobs,
 };
 use jsonwebtoken::{DecodingKey, Validation, decode, decode_header, jwk::JwkSet};
 use serde_json::{Value, json};
@@ -32,22 +37,30 @@ const MICRO: Duration = Duration::from_micros(1);
 const TENANT_JWKS: &str = "/api/v1/auth/tenants/acme/.well-known/jwks.json";
 const PLATFORM_JWKS: &str = "/api/v1/platform/.well-known/jwks.json";
 
-/// Opens a session with tokens, as a sign-in does.
-async fn sign_in(world: &World, user: &User, persistence: Persistence) -> Minted {
-    let slug =
-        world.rows::<String>(sql("SELECT slug FROM tenants WHERE id = $1").bind(user.tenant));
-    let cx = world.cx(&slug.await[0]).await;
+/// A session with tokens that is about to be opened, as by a sign-in.
+async fn opening(world: &World, user: &User, persistence: Persistence) -> (Cx, Opening) {
+    let slug = sql("SELECT slug FROM tenants WHERE id = $1").bind(user.tenant);
+    let cx = world.cx(&world.rows::<String>(slug).await[0]).await;
     let epoch = "SELECT epoch FROM users WHERE tenant_id = $1 AND id = $2";
     let epoch: Vec<i64> = world.rows(sql(epoch).bind(user.tenant).bind(user.id)).await;
-    let (new, _) = session::prepare(&cx, user.id, epoch[0], persistence).unwrap();
-    let facts = SessionFacts::of(&new);
-    let (queries, minted) = tokens::prepare(&cx, &Client::portal(), &facts).await.unwrap();
-    let hash = world.stored_hash(user).await;
-    let mut all = vec![store::sessions::insert(user.tenant, &new, &hash)];
-    all.extend(queries);
-    let counts = world.app.db.write(all, |tx, all| Box::pin(tx.pipeline(all.clone()))).await;
-    assert_eq!(counts.unwrap(), [1, 1, 1]);
-    minted
+    let visitor = Visitor { device: None, place: place(&cx), place_known: true };
+    let grounds = Grounds {
+        user,
+        epoch: epoch[0],
+        auth_methods: "pwd".to_owned(),
+        persistence,
+        checked_hash: None,
+        visitor: &visitor,
+    };
+    let mut opening = Opening::new(&cx, grounds).unwrap();
+    opening.mint(&cx, Some("portal")).await.unwrap();
+    (cx, opening)
+}
+
+/// Opens a session with tokens.
+async fn sign_in(world: &World, user: &User, persistence: Persistence) -> Minted {
+    let (cx, opening) = opening(world, user, persistence).await;
+    opening.write(&cx).await.unwrap().tokens.unwrap()
 }
 
 /// A world in which Grace of `acme` has tokens.
@@ -84,7 +97,7 @@ async fn verify(world: &World, minted: &Minted) -> Option<tokens::Claims> {
     match tokens::verify(&world.app, minted.access_token.expose(), now).await {
         Ok(claims) => Some(claims),
         Err(Error::Refused(no)) => {
-            assert_eq!(no.code, Code::InvalidAccessToken);
+            assert_eq!(no.code, Code::NotAuthenticated);
             None
         }
         Err(other) => panic!("{other:?}"),
@@ -137,6 +150,8 @@ async fn an_access_token_says_what_is_documented() {
     let verified = verify(&world, &minted).await.unwrap();
     assert_eq!((verified.tenant, verified.user), (acme.tenant.id, user.id));
     assert_eq!(verified.session.map(|it| it.to_string()), Some(session));
+    let live = tokens::session(&world.app, &verified, START).await.unwrap().unwrap();
+    assert_eq!((Some(live.id), live.user), (verified.session, user.id));
     assert!(verified.allows("account") && !verified.allows("acc") && !verified.allows(""));
 }
 
@@ -363,7 +378,7 @@ async fn a_refresh_never_brings_back_what_is_being_ended() {
             users::set_status(&cx, &user, UserStatus::Suspended).await.unwrap();
         };
         let app = Arc::clone(&world.app);
-        let (_, outcomes) = tokio::join!(
+        let ((), outcomes) = tokio::join!(
             ends(Arc::clone(&app), acme.clone(), user.clone()),
             together((0..20).map(|_| (Arc::clone(&app), text(&minted))).map(
                 |(app, token)| async move { refresh(&app, &token).await.map(|it| text(&it.minted)) }
@@ -557,14 +572,13 @@ async fn a_key_moved_to_another_row_does_not_open() {
 }
 
 #[tokio::test]
-async fn tokens_need_a_session_that_was_opened() {
+async fn without_its_session_a_sign_in_leaves_no_family() {
     let world = World::new().await;
     let acme = world.acme().await;
     let user = world.user(&acme, GRACE).await;
-    let (new, _) = session::prepare(&acme, user.id, 7, Persistence::Browser).unwrap();
-    let facts = SessionFacts::of(&new);
-    let (queries, minted) = tokens::prepare(&acme, &Client::portal(), &facts).await.unwrap();
-    let counts = world.app.db.write(queries, |tx, all| Box::pin(tx.pipeline(all.clone()))).await;
-    assert_eq!(counts.unwrap(), [0, 0]);
-    assert!(refused(&world.app, &text(&minted)).await);
+    let (cx, opening) = opening(&world, &user, Persistence::Browser).await;
+    users::set_status(&acme, &user, UserStatus::Suspended).await.unwrap();
+    let Err(error) = opening.write(&cx).await else { panic!("it was opened") };
+    assert!(is_overtaken(&error));
+    assert_eq!(world.count("SELECT COUNT(*) FROM grants").await, 0);
 }

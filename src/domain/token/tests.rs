@@ -10,7 +10,7 @@ use crate::{
 };
 
 const T0: Timestamp = Timestamp::from_micros(1_700_000_000_000_000);
-const MICRO: Duration = Duration::from_micros(1);
+const JUST_BEFORE: Duration = Duration::from_micros(9_999_999);
 
 fn lifetimes(idle_minutes: u64) -> SessionLifetimes {
     SessionLifetimes {
@@ -63,7 +63,7 @@ fn a_refresh_token_is_judged_by_its_place_in_the_family() {
         (family, current, Duration::ZERO, Verdict::Rotate),
         (family, current, Duration::from_hours(9), Verdict::Rotate),
         (family, old, Duration::ZERO, Verdict::Repeat),
-        (family, old, GRACE - MICRO, Verdict::Repeat),
+        (family, old, JUST_BEFORE, Verdict::Repeat),
         (family, old, GRACE, Verdict::Reused),
         (family, older, Duration::ZERO, Verdict::Reused),
         (fresh, current, Duration::ZERO, Verdict::Rotate),

@@ -3,11 +3,11 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::Reply;
+use super::{Reply, signed_in_reply};
 use crate::{
-    domain::{email::Email, login::Method, password::Password, session::Persistence},
+    domain::{email::Email, factor::Method, password::Password, session::Persistence},
     error::{Error, Fault, Result},
-    flows::login::{Input, Outcome, SignedIn, login as sign_in},
+    flows::login::{Input, Outcome, login as sign_in},
     http::{
         cookies,
         door::Door,
@@ -31,10 +31,6 @@ pub struct LoginRequest {
     #[schema(default = false)]
     remember_me: bool,
     /// The token of a device that the user has trusted.
-    #[expect(
-        dead_code,
-        reason = "part of the contract; no device can be trusted before a second factor"
-    )]
     #[schema(max_length = 1024)]
     trusted_device_token: Option<String>,
 }
@@ -101,24 +97,18 @@ pub(super) async fn login(
         password,
         persistence: Persistence::from_flag(body.remember_me),
         device: cookies::device_of(&cx, &door.headers),
+        trusted_device: body.trusted_device_token,
+        client_id: None,
     };
     Ok(match sign_in(&cx, &input).await? {
-        Outcome::SignedIn(SignedIn { user, session, device }) => {
-            let cookie = cookies::session(&cx, &session);
-            let reply = Reply::new(
-                &cx,
-                LoginResponse {
-                    status: "success",
-                    user_id: Some(user.to_string()),
-                    session_id: Some(session.id.to_string()),
-                    ..LoginResponse::default()
-                },
-            );
-            let reply = reply.with_cookie(cookie);
-            match device {
-                Some(token) => reply.with_cookie(cookies::device(&cx, &token)),
-                None => reply,
-            }
+        Outcome::SignedIn(signed_in) => {
+            let data = LoginResponse {
+                status: "success",
+                user_id: Some(signed_in.user.to_string()),
+                session_id: Some(signed_in.session.id.to_string()),
+                ..LoginResponse::default()
+            };
+            signed_in_reply(&cx, data, &signed_in)
         }
         Outcome::Challenge { user, token, methods, default } => Reply::new(
             &cx,

@@ -108,6 +108,25 @@ pub async fn login(cx: &Cx, input: &Input) -> Result<Outcome> {
     conclude(cx, input, looked).await
 }
 
+/// Checks the password of somebody who has a session: by the same rule and the same counts, but
+/// nothing is opened by it.
+///
+/// # Errors
+/// `too_many_attempts`, or where the database or the hash queue fails.
+pub async fn check(cx: &Cx, input: &Input) -> Result<bool> {
+    let _turn = enter(cx, &input.email).await?;
+    let looked = look(cx, input).await?;
+    let Looked { search, found, proof, .. } = &looked;
+    let step = Step { cx, input, search, found };
+    if *proof != Proof::Account {
+        step.refuse(*proof).await?;
+        return Ok(false);
+    }
+    let clear = store::attempts::clear(cx.tenant.id, step.subject());
+    cx.app.db.write(clear, |tx, clear| Box::pin(clear.clone().execute(tx))).await?;
+    Ok(true)
+}
+
 /// Waits until nobody else tries a password of the address, in whatever tenant.
 ///
 /// # Errors

@@ -74,19 +74,25 @@ pub async fn find(cx: &Cx, id: SessionId, secret: &Token) -> Result<Option<Sessi
             Box::pin(store::sessions::live(tx, *tenant, *id, *digest, *now))
         })
         .await?;
-    if let Some(session) = &found
-        && cx.now.since(session.last_seen_at) >= COARSE
-    {
-        let lifetimes = &cx.tenant.settings.session;
-        let idle = extended(lifetimes, session.persistence, session.expiry.absolute, cx.now);
-        cx.app
-            .db
-            .write((cx.tenant.id, id, idle, cx.now), |tx, (tenant, id, idle, now)| {
-                Box::pin(store::sessions::touch(tx, *tenant, *id, *idle, *now))
-            })
-            .await?;
+    if let Some(session) = &found {
+        touch(cx, session).await?;
     }
     Ok(found)
+}
+
+/// Extends the idle limit of a session that is in use.
+pub(super) async fn touch(cx: &Cx, session: &Session) -> Result<()> {
+    if cx.now.since(session.last_seen_at) < COARSE {
+        return Ok(());
+    }
+    let lifetimes = &cx.tenant.settings.session;
+    let idle = extended(lifetimes, session.persistence, session.expiry.absolute, cx.now);
+    cx.app
+        .db
+        .write((cx.tenant.id, session.id, idle, cx.now), |tx, (tenant, id, idle, now)| {
+            Box::pin(store::sessions::touch(tx, *tenant, *id, *idle, *now))
+        })
+        .await
 }
 
 /// The live sessions of a user, newest first.

@@ -70,6 +70,16 @@ pub async fn by_slug(app: &App, slug: &Slug) -> Result<Option<Arc<Tenant>>> {
     row.map(|row| app.tenants.parsed(slug, row)).transpose()
 }
 
+/// The tenant of an id, in use.
+///
+/// # Errors
+/// `tenant_not_found`, `tenant_suspended`, or where the database fails.
+pub async fn resolve_id(app: &App, tenant: TenantId) -> Result<Arc<Tenant>> {
+    let slug =
+        app.db.read(tenant, |tx, tenant| Box::pin(store::tenants::slug_of(tx, *tenant))).await?;
+    resolve(app, &slug.ok_or_else(|| Error::refused(Code::TenantNotFound))?).await
+}
+
 /// The tenant that a request names, in use.
 ///
 /// # Errors

@@ -3,7 +3,10 @@
 use crate::{
     clock::Timestamp,
     db::{FromRow, Query, Row, Tx, sql},
-    domain::session::{Expiry, Persistence, Session},
+    domain::{
+        session::{Expiry, Persistence, Session},
+        user::User,
+    },
     error::Result,
     id::{SessionId, TenantId, UserId},
 };
@@ -95,6 +98,76 @@ pub async fn live(
          JOIN users u ON u.tenant_id = s.tenant_id AND u.id = s.user_id \
          JOIN tenants t ON t.id = s.tenant_id JOIN partners o ON o.id = t.partner_id \
          WHERE s.tenant_id = $1 AND s.id = $2 AND s.secret_digest = $3 \
+           AND s.idle_expires_at > $4 AND s.expires_at > $4 AND s.epoch = u.epoch \
+           AND u.status = 'active' AND u.deleted_at IS NULL \
+           AND t.status = 'active' AND t.deleted_at IS NULL \
+           AND o.status = 'active' AND o.deleted_at IS NULL")
+    .bind(tenant)
+    .bind(id)
+    .bind(secret_digest)
+    .bind(now)
+    .optional(tx)
+    .await
+}
+
+/// A live session with its user, as self-service wants them.
+#[derive(Debug, Clone)]
+pub struct Held {
+    /// The session.
+    pub session: Session,
+    /// The digest of its cookie's secret.
+    pub secret_digest: [u8; 32],
+    /// Its user.
+    pub user: User,
+    /// The epoch of the user's credentials.
+    pub epoch: i64,
+}
+
+impl FromRow for Held {
+    fn from_row(row: &Row) -> Result<Self> {
+        let user = User::from_row(row)?;
+        Ok(Self {
+            session: Session {
+                id: row.get("session_id")?,
+                user: user.id,
+                persistence: Persistence::from_flag(row.get("remember")?),
+                auth_methods: row.get("auth_methods")?,
+                proved_at: row.get("proved_at")?,
+                address: row.get("address")?,
+                agent: row.get("agent")?,
+                created_at: row.get("session_created_at")?,
+                last_seen_at: row.get("last_seen_at")?,
+                expiry: Expiry {
+                    idle: row.get("idle_expires_at")?,
+                    absolute: row.get("expires_at")?,
+                },
+            },
+            secret_digest: row.get("secret_digest")?,
+            epoch: row.get("epoch")?,
+            user,
+        })
+    }
+}
+
+/// As [`live`], with the user. Without a digest the session is found by its id alone: for a caller
+/// who has shown a token that names it.
+pub async fn held(
+    tx: &mut Tx,
+    tenant: TenantId,
+    id: SessionId,
+    secret_digest: Option<[u8; 32]>,
+    now: Timestamp,
+) -> Result<Option<Held>> {
+    sql("SELECT s.id AS session_id, s.secret_digest, s.remember, s.auth_methods, s.proved_at, \
+                s.address, s.agent, s.created_at AS session_created_at, s.last_seen_at, \
+                s.idle_expires_at, s.expires_at, \
+                u.id, u.tenant_id, u.email, u.email_key, u.email_verified_at, u.status, u.first_name, \
+                u.last_name, u.locale, u.identity_source, u.identity_provider, \
+                u.must_change_password, u.created_at, u.epoch \
+         FROM sessions s \
+         JOIN users u ON u.tenant_id = s.tenant_id AND u.id = s.user_id \
+         JOIN tenants t ON t.id = s.tenant_id JOIN partners o ON o.id = t.partner_id \
+         WHERE s.tenant_id = $1 AND s.id = $2 AND ($3 IS NULL OR s.secret_digest = $3) \
            AND s.idle_expires_at > $4 AND s.expires_at > $4 AND s.epoch = u.epoch \
            AND u.status = 'active' AND u.deleted_at IS NULL \
            AND t.status = 'active' AND t.deleted_at IS NULL \

@@ -127,6 +127,8 @@ codes! {
     InvalidCsrfToken => "invalid_csrf_token",
     /// The second step is unknown, over, used, or of somebody else: never told apart.
     InvalidMfaToken => "invalid_mfa_token",
+    /// A refresh token that is unknown, used, or whose session has ended.
+    InvalidRefreshToken => "invalid_refresh_token",
     /// The return address is not one the tenant allows.
     InvalidRedirectUri => "invalid_redirect_uri",
     /// A form that no page of ours sends.

@@ -29,6 +29,7 @@ pub mod captcha;
 pub mod ceremonies;
 pub mod factors;
 pub mod gate;
+pub mod keys;
 pub mod login;
 pub mod me;
 pub mod outbox;
@@ -39,6 +40,7 @@ pub mod register;
 pub mod second_factor;
 pub mod session;
 pub mod tenants;
+pub mod tokens;
 pub mod users;
 pub mod verify_email;
 

@@ -74,6 +74,12 @@ impl Door {
         &self.app
     }
 
+    /// When the request came.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.facts.now
+    }
+
     /// The access token that came along.
     #[must_use]
     pub fn bearer(&self) -> Option<&str> {
@@ -119,6 +125,14 @@ impl Door {
         let fallback = cx.mail_locale(None);
         let caller = Caller { locale: self.locale(fallback), ..(*cx.caller).clone() };
         Ok(Cx { caller: Arc::new(caller), ..cx })
+    }
+
+    /// The way in to what is public: the tenant in use, whoever asks and with whatever token.
+    ///
+    /// # Errors
+    /// `tenant_not_found`, `tenant_suspended`.
+    pub async fn open_to_all(&self) -> Result<Cx> {
+        Ok(self.cx(tenants::resolve(&self.app, &self.slug).await?))
     }
 
     /// The language the browser asks for.

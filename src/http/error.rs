@@ -126,6 +126,7 @@ fn refused(code: Code) -> StatusCode {
         Code::InvalidCredentials
         | Code::InvalidClientToken
         | Code::InvalidMfaToken
+        | Code::InvalidRefreshToken
         | Code::NotAuthenticated => StatusCode::UNAUTHORIZED,
         Code::AccountSuspended
         | Code::CrossSiteRequest

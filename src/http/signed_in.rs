@@ -20,7 +20,7 @@ use crate::{
     error::{Code, Error, Result},
     flows::{
         me::{Enroller, Me},
-        tenants,
+        tenants, tokens,
     },
 };
 
@@ -74,8 +74,16 @@ impl FromRequestParts<Arc<App>> for Enrolling {
     }
 }
 
-async fn by_token(_door: &Door, _token: &str) -> Result<Me> {
-    Err(Error::refused(Code::NotAuthenticated))
+/// What an access token has to be good for before its bearer may look at or change an account.
+const SCOPE: &str = "account";
+
+async fn by_token(door: &Door, token: &str) -> Result<Me> {
+    let nobody = || Error::refused(Code::NotAuthenticated);
+    let claims = tokens::verify(door.app(), token, door.now()).await?;
+    let session = claims.session.filter(|_| claims.allows(SCOPE)).ok_or_else(nobody)?;
+    let cx = door.cx(tenants::resolve_id(door.app(), claims.tenant).await?);
+    let me = Me::by_token(cx, session).await?;
+    if me.user().id == claims.user { Ok(me) } else { Err(nobody()) }
 }
 
 async fn by_cookie(door: &Door) -> Result<Me> {

@@ -53,6 +53,7 @@ impl Step<'_> {
                 cx.record(event(user, Action::PasswordRehashed))?,
             ]);
         }
+        opening.mint(cx, self.input.client_id.as_deref()).await?;
         opening.write(cx).await.map(Outcome::SignedIn)
     }
 

@@ -59,6 +59,7 @@ impl Judged<'_> {
         if method == Method::Email {
             opening.also([store::factors::mail_used(tenant, user, cx.now)]);
         }
+        opening.mint(cx, step.client_id.as_deref()).await?;
         let signed_in = opening.write(cx).await?;
         Ok(Outcome::SignedIn { signed_in, trusted_device })
     }

@@ -103,10 +103,14 @@ codes! {
     CaptchaFailed => "captcha_failed",
     /// The tenant asks for a captcha and none came.
     CaptchaRequired => "captcha_required",
+    /// The passkey is registered already.
+    CredentialInUse => "credential_in_use",
     /// A browser sent this from another site.
     CrossSiteRequest => "cross_site_request",
     /// The database cannot be reached.
     DatabaseUnavailable => "database_unavailable",
+    /// The tenant does not let people delete their own accounts.
+    DeletionNotAllowed => "deletion_not_allowed",
     /// The tenant does not take addresses of this domain.
     EmailDomainNotAllowed => "email_domain_not_allowed",
     /// The address has yet to be confirmed; told only after the right password.
@@ -115,28 +119,50 @@ codes! {
     InternalError => "internal_error",
     /// The Bearer token of the calling application is missing or not good.
     InvalidClientToken => "invalid_client_token",
+    /// The code that was to complete something is wrong or used.
+    InvalidCode => "invalid_code",
     /// Wrong address or password, or no such account: never told apart.
     InvalidCredentials => "invalid_credentials",
-    /// A form that no page of ours sends.
-    InvalidRequest => "invalid_request",
+    /// A request by session cookie without the proof that it comes from our own page.
+    InvalidCsrfToken => "invalid_csrf_token",
+    /// The second step is unknown, over, used, or of somebody else: never told apart.
+    InvalidMfaToken => "invalid_mfa_token",
+    /// A refresh token that is unknown, used, or whose session has ended.
+    InvalidRefreshToken => "invalid_refresh_token",
     /// The return address is not one the tenant allows.
     InvalidRedirectUri => "invalid_redirect_uri",
+    /// A form that no page of ours sends.
+    InvalidRequest => "invalid_request",
     /// A mailed token that is unknown, used, too old or of another tenant.
     InvalidToken => "invalid_token",
+    /// The tenant demands a second factor, and this is the only one.
+    LastFactor => "last_factor",
     /// The path is known, the method is not.
     MethodNotAllowed => "method_not_allowed",
+    /// The method is known, but not one that this user may use.
+    MethodNotAvailable => "method_not_available",
+    /// Neither a good access token nor a live session came with the request.
+    NotAuthenticated => "not_authenticated",
     /// Nothing here.
     NotFound => "not_found",
     /// More work waits than can be done in time.
     Overloaded => "overloaded",
+    /// The answer of a passkey or security key does not hold.
+    PasskeyRejected => "passkey_rejected",
+    /// The tenant does not let people sign in by passkey alone.
+    PasskeySignInDisabled => "passkey_sign_in_disabled",
     /// The password breaks the tenant's policy; `reasons` say how.
     PasswordRejected => "password_rejected",
     /// The body is larger than it may be.
     PayloadTooLarge => "payload_too_large",
+    /// The last proof of who the user is lies too far back for this.
+    ReauthenticationRequired => "reauthentication_required",
     /// The tenant does not let people register themselves.
     RegistrationDisabled => "registration_disabled",
     /// The request took longer to arrive than it may.
     RequestTimeout => "request_timeout",
+    /// Nothing of this kind waits to be completed, or its time is over.
+    SetupNotFound => "setup_not_found",
     /// The slug is in use by another tenant.
     SlugTaken => "slug_taken",
     /// The disk of the database is full.
@@ -147,6 +173,10 @@ codes! {
     TenantSuspended => "tenant_suspended",
     /// Too many tries.
     TooManyAttempts => "too_many_attempts",
+    /// No more factors of this kind fit.
+    TooManyFactors => "too_many_factors",
+    /// There is no such method.
+    UnknownMethod => "unknown_method",
     /// The body is not text.
     UnreadableBody => "unreadable_body",
     /// The address has an account in this tenant.

@@ -28,6 +28,7 @@ pub mod openapi;
 pub mod pages;
 pub mod reference;
 pub mod schema;
+pub mod signed_in;
 pub mod wire;
 
 /// All routes of the server.

@@ -16,6 +16,8 @@ pub trait Id: Copy + fmt::Display + FromStr<Err = NotAnId> + Send + Sync + 'stat
     const PREFIX: &'static str;
     /// Wraps the bare number.
     fn from_uuid(uuid: Uuid) -> Self;
+    /// The bare number.
+    fn uuid(self) -> Uuid;
 }
 
 /// The text is not an identifier of the wanted kind.
@@ -59,6 +61,9 @@ macro_rules! ids {
             fn from_uuid(uuid: Uuid) -> Self {
                 Self(uuid)
             }
+            fn uuid(self) -> Uuid {
+                self.0
+            }
         }
 
         impl fmt::Display for $name {
@@ -99,6 +104,16 @@ ids! {
     ChallengeId "chl",
     /// A device that a user has signed in from.
     DeviceId "dev",
+    /// A passkey or security key of a user.
+    PasskeyId "psk",
+    /// A WebAuthn ceremony between its begin and its finish.
+    CeremonyId "wac",
+    /// A device on which a second factor is not asked for again.
+    TrustedDeviceId "tdv",
+    /// A change of an address that waits for its proof.
+    EmailChangeId "emc",
+    /// A family of refresh tokens.
+    GrantId "grt",
     /// A mail waiting to leave.
     MailId "msg",
     /// A row of the audit trail.

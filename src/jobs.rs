@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use crate::{
     app::App,
     error::{Error, Result},
-    flows::{audit, outbox},
+    flows::{audit, keys, outbox},
     store::{self, expiry::Dead},
 };
 
@@ -22,7 +22,8 @@ pub async fn run(app: Arc<App>, stop: watch::Receiver<bool>) {
     tokio::join!(
         every(&app, stop.clone(), Duration::from_secs(1), Job::Mail),
         every(&app, stop.clone(), Duration::from_secs(1), Job::Audit),
-        every(&app, stop, Duration::from_secs(30), Job::Expiry),
+        every(&app, stop.clone(), Duration::from_secs(30), Job::Expiry),
+        every(&app, stop, Duration::from_mins(1), Job::Keys),
     );
 }
 
@@ -31,6 +32,7 @@ enum Job {
     Mail,
     Audit,
     Expiry,
+    Keys,
 }
 
 async fn every(app: &Arc<App>, mut stop: watch::Receiver<bool>, pause: Duration, job: Job) {
@@ -54,7 +56,7 @@ async fn every(app: &Arc<App>, mut stop: watch::Receiver<bool>, pause: Duration,
         let mail = async {
             match job {
                 Job::Mail => app.mail_due.notified().await,
-                Job::Audit | Job::Expiry => std::future::pending().await,
+                Job::Audit | Job::Expiry | Job::Keys => std::future::pending().await,
             }
         };
         tokio::select! {
@@ -74,6 +76,8 @@ async fn step(app: &App, job: Job) -> Result<bool> {
             outbox::observe(app).await?;
             purge(app).await
         }
+        // Made before anybody waits for them: an RSA key takes a while.
+        Job::Keys => keys::published(app).await.map(|_| false),
     }
 }
 

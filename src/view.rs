@@ -26,6 +26,7 @@ use crate::{
 mod assets;
 mod brand;
 pub mod pages;
+pub mod qr;
 #[cfg(test)]
 mod tests;
 

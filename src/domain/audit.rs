@@ -30,6 +30,30 @@ macro_rules! actions {
 actions! {
     /// A password was asked for and a session opened, or not.
     LoginPassword => "auth.login.password",
+    /// A second factor was asked for and a session opened, or not.
+    LoginSecondFactor => "auth.login.second_factor",
+    /// A passkey alone was asked for and a session opened, or not.
+    LoginPasskey => "auth.login.passkey",
+    /// A code was mailed for a second-factor step.
+    CodeMailed => "auth.mfa.code_mailed",
+    /// The counter of an authenticator went back: it may have been copied.
+    PasskeyCounterWentBack => "auth.passkey.counter_went_back",
+    /// The answer of an authenticator did not hold.
+    PasskeyRefused => "auth.passkey.refused",
+    /// The owner of a session proved again who he is, or not.
+    Reauthenticated => "auth.reauthenticated",
+    /// A second factor was added.
+    FactorAdded => "user.mfa.added",
+    /// A second factor was removed.
+    FactorRemoved => "user.mfa.removed",
+    /// A factor was renamed, or another one made the first to be asked for.
+    FactorChanged => "user.mfa.changed",
+    /// New backup codes were made; the old ones are dead.
+    BackupCodesMade => "user.mfa.backup_codes_made",
+    /// A device was trusted.
+    DeviceTrusted => "user.device.trusted",
+    /// The trust in a device was ended.
+    DeviceRevoked => "user.device.revoked",
     /// The password was right and a second factor is due.
     LoginChallenged => "auth.login.challenged",
     /// The password was right and a new one is due.
@@ -48,13 +72,31 @@ actions! {
     PasswordSet => "user.password.set",
     /// The password's hash was brought to present strength.
     PasswordRehashed => "user.password.rehashed",
+    /// The password was changed by its owner.
+    PasswordChanged => "user.password.changed",
+    /// A user changed what is known about him.
+    ProfileUpdated => "user.updated",
+    /// A user asked for another address.
+    EmailChangeRequested => "user.email.change_requested",
+    /// The address was changed.
+    EmailChanged => "user.email.changed",
+    /// The change of an address was stopped, or undone, by the old one.
+    EmailChangeStopped => "user.email.change_stopped",
+    /// A user took all that is known about him.
+    DataExported => "user.data_exported",
+    /// A user asked for his account to be deleted.
+    DeletionRequested => "user.deletion.requested",
+    /// A user wants to keep his account after all.
+    DeletionCancelled => "user.deletion.cancelled",
     /// A user was suspended.
     UserSuspended => "user.suspended",
     /// A user was let in again.
     UserActivated => "user.activated",
     /// A user was deleted.
     UserDeleted => "user.deleted",
-    /// A session was ended by an operator.
+    /// A refresh token was shown that had been exchanged before; its session was ended.
+    RefreshTokenReused => "auth.refresh_token.reused",
+    /// A session was ended, by its owner or an operator.
     SessionEnded => "session.ended",
     /// A tenant was made.
     TenantCreated => "tenant.created",

@@ -7,34 +7,12 @@ use std::time::Duration;
 
 use crate::{
     clock::Timestamp,
-    domain::{settings::Settings, user::UserStatus},
+    domain::{
+        factor::Method,
+        settings::Settings,
+        user::{User, UserStatus},
+    },
 };
-
-/// A second factor.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Method {
-    /// A passkey or security key.
-    Webauthn,
-    /// A code of an authenticator app.
-    Totp,
-    /// A mailed code.
-    Email,
-    /// One of the codes kept for a bad day.
-    BackupCode,
-}
-
-impl Method {
-    /// The documented spelling.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Webauthn => "webauthn",
-            Self::Totp => "totp",
-            Self::Email => "email",
-            Self::BackupCode => "backup_code",
-        }
-    }
-}
 
 /// What the password turned out to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -124,6 +102,32 @@ pub fn decide(settings: &Settings, facts: &Facts, now: Timestamp) -> Decision {
     challenge(settings, account)
 }
 
+/// What happens after a passkey that holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PasskeyDecision {
+    /// The account is suspended, or not yet approved.
+    Suspended,
+    /// The address has to be proved first.
+    EmailNotVerified,
+    /// A new password is due: somebody else may have changed what this account is opened by.
+    ChangePassword,
+    /// In.
+    Grant,
+}
+
+/// Decides what follows a passkey whose user was verified. A password that is merely old is none
+/// of its business.
+#[must_use]
+pub fn decide_passkey(settings: &Settings, user: &User) -> PasskeyDecision {
+    if user.status != UserStatus::Active {
+        return PasskeyDecision::Suspended;
+    }
+    if settings.email_verification && user.email_verified_at.is_none() {
+        return PasskeyDecision::EmailNotVerified;
+    }
+    if user.must_change_password { PasskeyDecision::ChangePassword } else { PasskeyDecision::Grant }
+}
+
 fn is_expired(settings: &Settings, account: &Account, now: Timestamp) -> bool {
     settings.password_policy.max_age_days.is_some_and(|days| {
         now.since(account.password_changed_at) >= Duration::from_secs(u64::from(days) * 86_400)
@@ -135,18 +139,18 @@ fn has_factor(methods: &[Method]) -> bool {
     methods.iter().any(|method| *method != Method::BackupCode)
 }
 
+/// What the account may show as a second factor, strongest first: what it has enrolled and the
+/// tenant allows; a mailed code also where nothing is enrolled and the address is proved.
+#[must_use]
+pub fn offered(settings: &Settings, account: &Account) -> Vec<Method> {
+    let unasked = !has_factor(&account.methods) && account.email_verified;
+    let has =
+        |method: &Method| account.methods.contains(method) || (unasked && *method == Method::Email);
+    settings.mfa_methods.iter().copied().filter(has).collect()
+}
+
 fn challenge(settings: &Settings, account: &Account) -> Decision {
-    let offered_unasked =
-        !has_factor(&account.methods) && account.email_verified && settings.mfa_email_allowed;
-    let methods: Vec<Method> = [Method::Webauthn, Method::Totp, Method::Email, Method::BackupCode]
-        .into_iter()
-        .filter(|method| match method {
-            Method::Email => {
-                settings.mfa_email_allowed && (offered_unasked || account.methods.contains(method))
-            }
-            _ => account.methods.contains(method),
-        })
-        .collect();
+    let methods = offered(settings, account);
     let preferred = account.default_method.filter(|method| methods.contains(method));
     match preferred.or_else(|| methods.first().copied()) {
         Some(default) if has_factor(&methods) => Decision::Challenge { methods, default },

@@ -69,6 +69,10 @@ pub struct Session {
     pub user: UserId,
     /// Whether it outlives the browser.
     pub persistence: Persistence,
+    /// How its user proved who he is, space separated (RFC 8176).
+    pub auth_methods: String,
+    /// When he last did.
+    pub proved_at: Timestamp,
     /// Where it was opened from.
     pub address: String,
     /// By which agent.

@@ -9,8 +9,9 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use url::Url;
+use uuid::Uuid;
 
-use crate::domain::password::PasswordPolicy;
+use crate::domain::{factor::Method, password::PasswordPolicy, token::SigningAlgorithm};
 
 /// One layer of settings, as stored and as an operator writes it.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -22,10 +23,16 @@ pub struct SettingsLayer {
     pub password_policy: PasswordPolicyLayer,
     /// Second factors.
     pub mfa: MfaLayer,
+    /// Passkeys.
+    pub passkeys: PasskeyLayer,
+    /// What people may do with their own accounts.
+    pub account: AccountLayer,
     /// How long a session lives.
     pub session: SessionLayer,
     /// The Authentication API.
     pub auth_api: AuthApiLayer,
+    /// Signed tokens.
+    pub tokens: TokensLayer,
     /// Addresses that a person may be sent to after a mailed link, compared exactly.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub allowed_return_urls: Option<Vec<String>>,
@@ -96,7 +103,50 @@ layer! {
         required: bool,
         /// Whether a mailed code counts as one. Default: yes.
         email_allowed: bool,
+        /// Those that count at all. Default: all four.
+        methods: Vec<Method>,
+        /// Days that a trusted device is not asked for one; 0 turns it off. Default: 30.
+        trusted_device_days: u32,
     }
+}
+
+layer! {
+    /// Passkeys and security keys.
+    PasskeyLayer {
+        /// Whether one may sign in by passkey alone, or must use one. Default: `allowed`.
+        sign_in: PasskeySignIn,
+        /// The relying party id: the host of the public address, or a domain above it. Default:
+        /// that host.
+        rp_id: String,
+        /// The origins on which they are used. Default: the public address.
+        origins: Vec<String>,
+        /// Whether the device must verify its user even as a second factor. Default: no.
+        user_verification: bool,
+        /// The models of authenticator (AAGUID) that alone are taken. Default: all.
+        allowed_aaguids: Vec<Uuid>,
+    }
+}
+
+layer! {
+    /// What people may do with their own accounts.
+    AccountLayer {
+        /// Whether people may delete their accounts. Default: no.
+        self_deletion: bool,
+        /// Days until a deleted account is gone, 0 to 90. Default: 14.
+        deletion_grace_days: u32,
+    }
+}
+
+/// Whether a passkey alone signs in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PasskeySignIn {
+    /// No; it is a second factor at most.
+    Off,
+    /// Yes, as one way of several.
+    Allowed,
+    /// Yes, and nothing gets anybody in without one.
+    Required,
 }
 
 layer! {
@@ -118,6 +168,14 @@ layer! {
     AuthApiLayer {
         /// Whether every caller must present an application's token. Default: no.
         require_client_token: bool,
+    }
+}
+
+layer! {
+    /// Signed tokens.
+    TokensLayer {
+        /// `ES256`, `RS256` or `EdDSA`. Default: `ES256`.
+        access_token_algorithm: SigningAlgorithm,
     }
 }
 
@@ -153,16 +211,39 @@ pub struct Settings {
     pub password_policy: PasswordPolicy,
     /// Whether everybody needs a second factor.
     pub mfa_required: bool,
-    /// Whether a mailed code counts as a second factor.
-    pub mfa_email_allowed: bool,
+    /// The second factors that count, strongest first.
+    pub mfa_methods: Vec<Method>,
+    /// How long a trusted device is not asked for a second factor; zero: there are none.
+    pub trusted_device_lifetime: Duration,
+    /// Passkeys and security keys.
+    pub passkeys: Passkeys,
+    /// Whether people may delete their accounts, and how long the account is kept then.
+    pub self_deletion: Option<Duration>,
     /// Session lifetimes without and with `remember_me`.
     pub session: SessionLifetimes,
     /// Whether every caller must present an application's token.
     pub require_client_token: bool,
+    /// How access tokens are signed.
+    pub access_token_algorithm: SigningAlgorithm,
     /// Where a person may be sent after a mailed link.
     pub allowed_return_urls: Vec<String>,
     /// The language where a person has chosen none.
     pub default_locale: String,
+}
+
+/// Passkeys and security keys, as they take effect.
+#[derive(Debug, Clone)]
+pub struct Passkeys {
+    /// Whether one alone signs in.
+    pub sign_in: PasskeySignIn,
+    /// The relying party id; `None`: the host of the public address.
+    pub rp_id: Option<String>,
+    /// The origins on which they are used; empty: the public address.
+    pub origins: Vec<Url>,
+    /// Whether the device must verify its user even as a second factor.
+    pub user_verification: bool,
+    /// The models of authenticator that alone are taken; `None`: all.
+    pub allowed_aaguids: Option<Vec<Uuid>>,
 }
 
 /// How long a session lives, without and with `remember_me`.
@@ -183,6 +264,7 @@ impl Settings {
     #[must_use]
     pub fn effective(partner: &SettingsLayer, tenant: &SettingsLayer) -> Self {
         let (p, t) = (&partner.registration, &tenant.registration);
+        let passkeys = passkeys(&partner.passkeys, &tenant.passkeys);
         Self {
             registration_enabled: t.enabled.unwrap_or(false) && p.enabled != Some(false),
             email_verification: demanded(p.email_verification, t.email_verification, true),
@@ -207,14 +289,27 @@ impl Settings {
                 .clone()
                 .or_else(|| p.custom_data_schema.clone()),
             password_policy: policy(&partner.password_policy, &tenant.password_policy),
-            mfa_required: demanded(partner.mfa.required, tenant.mfa.required, false),
-            mfa_email_allowed: granted(partner.mfa.email_allowed, tenant.mfa.email_allowed, true),
+            mfa_required: demanded(partner.mfa.required, tenant.mfa.required, false)
+                || passkeys.sign_in == PasskeySignIn::Required,
+            mfa_methods: methods(&partner.mfa, &tenant.mfa, passkeys.sign_in),
+            trusted_device_lifetime: days(
+                shortest(partner.mfa.trusted_device_days, tenant.mfa.trusted_device_days)
+                    .unwrap_or(30),
+            ),
+            passkeys,
+            self_deletion: deletion(&partner.account, &tenant.account),
             session: lifetimes(&partner.session, &tenant.session),
             require_client_token: demanded(
                 partner.auth_api.require_client_token,
                 tenant.auth_api.require_client_token,
                 false,
             ),
+            // No matter of strictness: each is as safe as the others, so the tenant chooses.
+            access_token_algorithm: tenant
+                .tokens
+                .access_token_algorithm
+                .or(partner.tokens.access_token_algorithm)
+                .unwrap_or(SigningAlgorithm::Es256),
             allowed_return_urls: tenant.allowed_return_urls.clone().unwrap_or_default(),
             default_locale: tenant
                 .default_locale
@@ -242,12 +337,58 @@ fn granted(partner: Option<bool>, tenant: Option<bool>, default: bool) -> bool {
 }
 
 /// What both allow, where both say something.
-fn common(partner: Option<&Vec<String>>, tenant: Option<&Vec<String>>) -> Option<Vec<String>> {
+fn common<T: Clone + PartialEq>(
+    partner: Option<&Vec<T>>,
+    tenant: Option<&Vec<T>>,
+) -> Option<Vec<T>> {
     match (partner, tenant) {
         (Some(p), Some(t)) => Some(t.iter().filter(|it| p.contains(it)).cloned().collect()),
         (Some(one), None) | (None, Some(one)) => Some(one.clone()),
         (None, None) => None,
     }
+}
+
+fn days(days: u32) -> Duration {
+    Duration::from_secs(u64::from(days) * 86_400)
+}
+
+/// The methods that both layers allow. Where nothing gets in without a passkey, nothing else
+/// stands in for one.
+fn methods(p: &MfaLayer, t: &MfaLayer, passkey: PasskeySignIn) -> Vec<Method> {
+    let named = |layer: &MfaLayer, method| {
+        layer.methods.as_ref().is_none_or(|methods| methods.contains(&method))
+    };
+    let mailed = granted(p.email_allowed, t.email_allowed, true);
+    let counts = |method: &Method| {
+        named(p, *method)
+            && named(t, *method)
+            && (*method != Method::Email || mailed)
+            && (*method == Method::Webauthn || passkey != PasskeySignIn::Required)
+    };
+    Method::ALL.into_iter().filter(counts).collect()
+}
+
+fn passkeys(p: &PasskeyLayer, t: &PasskeyLayer) -> Passkeys {
+    let said = [p.sign_in, t.sign_in];
+    // What is switched off stays off; a demand beats a mere permission.
+    let sign_in = [PasskeySignIn::Off, PasskeySignIn::Required]
+        .into_iter()
+        .find(|strict| said.contains(&Some(*strict)))
+        .unwrap_or(PasskeySignIn::Allowed);
+    let origins = t.origins.as_ref().or(p.origins.as_ref());
+    Passkeys {
+        sign_in,
+        rp_id: t.rp_id.clone().or_else(|| p.rp_id.clone()),
+        origins: origins.into_iter().flatten().filter_map(|text| Url::parse(text).ok()).collect(),
+        user_verification: demanded(p.user_verification, t.user_verification, false),
+        allowed_aaguids: common(p.allowed_aaguids.as_ref(), t.allowed_aaguids.as_ref()),
+    }
+}
+
+fn deletion(p: &AccountLayer, t: &AccountLayer) -> Option<Duration> {
+    let allowed = t.self_deletion.unwrap_or(false) && p.self_deletion != Some(false);
+    let grace = t.deletion_grace_days.or(p.deletion_grace_days).unwrap_or(14);
+    allowed.then(|| days(grace))
 }
 
 fn policy(p: &PasswordPolicyLayer, t: &PasswordPolicyLayer) -> PasswordPolicy {
@@ -321,6 +462,29 @@ impl SettingsLayer {
             self.default_locale.as_deref().is_none_or(|locale| ["en", "de"].contains(&locale)),
             "default_locale: en or de",
         );
+        let mfa = &self.mfa;
+        check(
+            mfa.trusted_device_days.is_none_or(|days| days <= 365),
+            "mfa.trusted_device_days: 0 to 365",
+        );
+        let counts = |methods: &Vec<Method>| methods.iter().any(|it| *it != Method::BackupCode);
+        check(
+            mfa.methods.as_ref().is_none_or(counts),
+            "mfa.methods: at least one of webauthn, totp and email",
+        );
+        let passkeys = &self.passkeys;
+        check(
+            passkeys.rp_id.as_deref().is_none_or(is_domain),
+            "passkeys.rp_id: a domain in lower case",
+        );
+        check(
+            passkeys.origins.iter().flatten().all(|text| is_origin(text)),
+            "passkeys.origins: https addresses (http for localhost) of scheme, host and port alone",
+        );
+        check(
+            self.account.deletion_grace_days.is_none_or(|days| days <= 90),
+            "account.deletion_grace_days: 0 to 90",
+        );
         let registration = &self.registration;
         check(
             [&registration.allowed_email_domains, &registration.blocked_email_domains]
@@ -347,6 +511,19 @@ fn is_return_url(text: &str) -> bool {
             && url.fragment().is_none()
             && !text.contains(['*', '\\'])
             && !text.chars().any(|c| c.is_control() || c.is_whitespace())
+    })
+}
+
+fn is_domain(text: &str) -> bool {
+    !text.is_empty() && matches!(url::Host::parse(text), Ok(url::Host::Domain(it)) if it == text)
+}
+
+/// An origin as browsers spell it. Passkeys work over TLS only, but for the machine itself.
+fn is_origin(text: &str) -> bool {
+    Url::parse(text).is_ok_and(|url| {
+        let local = matches!(url.host_str(), Some(host) if host == "localhost" || host.ends_with(".localhost"));
+        (url.scheme() == "https" || (url.scheme() == "http" && local))
+            && url.origin().ascii_serialization() == text
     })
 }
 

@@ -12,19 +12,24 @@ use crate::{
     },
     db::Query,
     domain::{
-        agent,
         audit::{Action, Actor, Event, Target},
         email::Email,
+        factor::Method,
         guessing::{self, NETWORK_FAILURES},
-        login::{Account, Decision, Facts, Method, Proof, decide},
+        login::{Account, Decision, Facts, Proof, decide},
         password::Password,
         session::Persistence,
         user::User,
     },
     error::{Code, Error, Result},
-    flows::{Cx, outbox, password, register, session, tenants},
+    flows::{
+        Cx,
+        gate::Pass,
+        register,
+        session::open::{SignedIn, is_overtaken, place},
+        tenants,
+    },
     id::UserId,
-    mail::message::Message,
     store::{
         self,
         login::{Found, Search},
@@ -32,9 +37,6 @@ use crate::{
 };
 
 mod write;
-
-/// How long a second-factor step may take.
-const STEP_LIFETIME: Duration = Duration::from_mins(10);
 
 /// A parsed sign-in.
 #[derive(Debug, Clone)]
@@ -47,6 +49,10 @@ pub struct Input {
     pub persistence: Persistence,
     /// The device's cookie, where it sent one.
     pub device: Option<Token>,
+    /// The token of a trusted device, as it came; a bad one is as good as none.
+    pub trusted_device: Option<String>,
+    /// The client that tokens are minted for; `None`: the browser, by its cookie.
+    pub client_id: Option<String>,
 }
 
 /// What a right password led to.
@@ -79,21 +85,16 @@ pub enum Outcome {
     },
 }
 
-/// A fresh session and the device it was opened from.
-#[derive(Debug)]
-pub struct SignedIn {
-    /// Whose.
-    pub user: UserId,
-    /// The session with its cookie's secret.
-    pub session: session::Opened,
-    /// The cookie of a device that is new.
-    pub device: Option<Token>,
-}
-
 /// What failures of an account are counted under, on every door.
 #[must_use]
 pub fn account_subject(email_key: &str) -> [u8; 32] {
     digest_text(&["account", email_key])
+}
+
+/// What a known device's failures for an account are counted under.
+#[must_use]
+pub fn device_subject(email_key: &str, cookie: &Token) -> [u8; 32] {
+    digest_text(&["device", email_key, cookie.expose()])
 }
 
 /// Signs in.
@@ -102,25 +103,70 @@ pub fn account_subject(email_key: &str) -> [u8; 32] {
 /// `invalid_credentials`, `account_suspended`, `email_not_verified`, `too_many_attempts`, or where
 /// the database or the hash queue fails.
 pub async fn login(cx: &Cx, input: &Input) -> Result<Outcome> {
-    let _turn = cx.app.gates.enter(account_subject(input.email.key())).await?;
-    match attempt(cx, input).await {
-        // The facts changed while the password was hashed: see what they are now.
-        Err(Error::Refused(no)) if no.code == Code::InvalidToken => {
-            tenants::resolve(&cx.app, cx.tenant.slug.as_str()).await?;
-            attempt(cx, input).await
-        }
-        other => return other,
-    }
-    .map_err(|error| match error {
-        // They keep changing: whoever this was, he is not let in.
-        Error::Refused(no) if no.code == Code::InvalidToken => {
-            Error::refused(Code::InvalidCredentials)
-        }
-        other => other,
-    })
+    let _turn = enter(cx, &input.email).await?;
+    let looked = look(cx, input).await?;
+    conclude(cx, input, looked).await
 }
 
-async fn attempt(cx: &Cx, input: &Input) -> Result<Outcome> {
+/// Checks the password of somebody who has a session: by the same rule and the same counts, but
+/// nothing is opened by it.
+///
+/// # Errors
+/// `too_many_attempts`, or where the database or the hash queue fails.
+pub async fn check(cx: &Cx, input: &Input) -> Result<bool> {
+    let _turn = enter(cx, &input.email).await?;
+    let looked = look(cx, input).await?;
+    let Looked { search, found, proof, .. } = &looked;
+    let step = Step { cx, input, search, found };
+    if *proof != Proof::Account {
+        step.refuse(*proof).await?;
+        return Ok(false);
+    }
+    let clear = store::attempts::clear(cx.tenant.id, step.subject());
+    cx.app.db.write(clear, |tx, clear| Box::pin(clear.clone().execute(tx))).await?;
+    Ok(true)
+}
+
+/// Mails the link to a new password to somebody who may not go on without one.
+///
+/// # Errors
+/// Where the database fails.
+pub async fn change_password(cx: &Cx, user: &User) -> Result<Outcome> {
+    write::change_password(cx, user, Vec::new()).await
+}
+
+/// Waits until nobody else tries a password of the address, in whatever tenant.
+///
+/// # Errors
+/// `overloaded` where too many wait already.
+pub async fn enter(cx: &Cx, email: &Email) -> Result<Pass> {
+    cx.app.gates.enter(account_subject(email.key())).await
+}
+
+/// What was found before anything is written.
+#[derive(Debug)]
+pub struct Looked {
+    search: Search,
+    found: Found,
+    proof: Proof,
+    stale: bool,
+}
+
+impl Looked {
+    /// Whether the password is the account's.
+    #[must_use]
+    pub fn is_right(&self) -> bool {
+        self.proof == Proof::Account
+    }
+}
+
+/// Reads the facts and has the password checked. Nothing is written, so that nothing of a wrong
+/// password is counted until [`conclude`].
+///
+/// # Errors
+/// `too_many_attempts`, before the password is looked at; or where the database or the hash queue
+/// fails.
+pub async fn look(cx: &Cx, input: &Input) -> Result<Looked> {
     let search = search(cx, input);
     let found = cx
         .app
@@ -134,11 +180,36 @@ async fn attempt(cx: &Cx, input: &Input) -> Result<Outcome> {
         return Err(Error::Throttled { retry });
     }
     let (proof, stale) = verify(cx, input, &found).await?;
-    let facts = Facts { proof, account: account(&found) };
+    Ok(Looked { search, found, proof, stale })
+}
+
+/// Decides, and writes what the decision leaves behind.
+///
+/// # Errors
+/// As [`login`].
+pub async fn conclude(cx: &Cx, input: &Input, looked: Looked) -> Result<Outcome> {
+    match settle(cx, input, looked).await {
+        // The facts changed while the password was hashed: see what they are now.
+        Err(error) if is_overtaken(&error) => {
+            tenants::resolve(&cx.app, cx.tenant.slug.as_str()).await?;
+            let looked = look(cx, input).await?;
+            settle(cx, input, looked).await
+        }
+        other => return other,
+    }
+    // They keep changing: whoever this was, he is not let in.
+    .map_err(|error| {
+        if is_overtaken(&error) { Error::refused(Code::InvalidCredentials) } else { error }
+    })
+}
+
+async fn settle(cx: &Cx, input: &Input, looked: Looked) -> Result<Outcome> {
+    let Looked { search, found, proof, stale } = &looked;
+    let facts = Facts { proof: *proof, account: account(found) };
     let decision = decide(&cx.tenant.settings, &facts, cx.now);
-    let step = Step { cx, input, search: &search, found: &found };
+    let step = Step { cx, input, search, found };
     match (decision, &found.user) {
-        (Decision::Grant, Some(user)) => step.grant(user, stale).await,
+        (Decision::Grant, Some(user)) => step.grant(user, *stale).await,
         (Decision::Challenge { methods, default }, Some(user)) => {
             let token = step.challenge(user, "verify").await?;
             Ok(Outcome::Challenge { user: user.id, token, methods, default })
@@ -150,29 +221,30 @@ async fn attempt(cx: &Cx, input: &Input) -> Result<Outcome> {
         (Decision::ChangePassword, Some(user)) => step.change_password(user).await,
         (Decision::EmailNotVerified, Some(user)) => Err(step.ask_for_proof(user).await?),
         (Decision::Suspended, Some(user)) => Err(step.suspended(user).await?),
-        _ => Err(step.refuse(proof).await?),
+        _ => Err(step.refuse(*proof).await?),
     }
 }
 
 fn search(cx: &Cx, input: &Input) -> Search {
     let network = cx.caller.address.network();
     let device = input.device.as_ref().map(|token| *token.digest().as_bytes());
-    let cookie = input.device.as_ref().map_or("", |token| token.expose());
     Search {
         email_key: input.email.key().to_owned(),
         account: account_subject(input.email.key()),
         network: digest_text(&["network", &network]),
         device,
-        device_subject: digest_text(&["device", input.email.key(), cookie]),
-        place: place(&cx.caller.agent, &network),
+        device_subject: match &input.device {
+            Some(cookie) => device_subject(input.email.key(), cookie),
+            None => account_subject(input.email.key()),
+        },
+        place: place(cx),
+        trusted_device: input
+            .trusted_device
+            .as_deref()
+            .and_then(Token::parse)
+            .map(|token| *token.digest().as_bytes()),
         now: cx.now,
     }
-}
-
-/// The kind of device and its network, as one short text that tells neither.
-fn place(agent: &str, network: &str) -> String {
-    use base64::Engine as _;
-    base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(digest_text(&["place", agent, network]))
 }
 
 /// A device that the user has signed in from has a count of its own, and no stranger's failures,
@@ -207,9 +279,9 @@ fn account(found: &Found) -> Option<Account> {
         email_verified: user.email_verified_at.is_some(),
         must_change_password: user.must_change_password,
         password_changed_at: *changed_at,
-        methods: Vec::new(),
-        default_method: None,
-        device_trusted: false,
+        methods: found.methods.clone(),
+        default_method: found.default_method,
+        device_trusted: found.trusted_device.is_some(),
     })
 }
 
@@ -236,16 +308,6 @@ impl Step<'_> {
         let target = Target::User(Some(user.id));
         let actor = Actor::User(user.id);
         self.cx.record(Event::failure(Action::LoginPassword, actor, target, code.as_str()))
-    }
-
-    /// The notice of a sign-in from a device that is not known.
-    fn notice(&self, user: &User) -> Result<Query> {
-        let message = Message::NewDevice {
-            at: self.cx.now.micros(),
-            device: agent::label(&self.cx.caller.agent),
-            address: self.cx.caller.address.text(),
-        };
-        outbox::mail(self.cx, password::recipient(self.cx, user), &message)
     }
 
     /// A wrong password: counted, recorded, and answered like every other wrong one.

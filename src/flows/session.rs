@@ -1,5 +1,7 @@
 //! Sessions: opening, finding by the cookie, listing, ending.
 
+pub mod open;
+
 use std::time::Duration;
 
 use crate::{
@@ -27,15 +29,16 @@ pub struct Opened {
     pub expiry: Expiry,
 }
 
-/// A new session of a user, yet to be written.
+/// A new session of a user, yet to be written; `auth_methods` say how he proved who he is.
 ///
 /// # Errors
 /// Where there is no randomness.
-pub fn prepare(
+fn prepare(
     cx: &Cx,
     user: UserId,
     epoch: i64,
     persistence: Persistence,
+    auth_methods: String,
 ) -> Result<(store::sessions::New, Opened)> {
     let secret = Token::generate(&cx.app.entropy)?;
     let expiry = expiry(&cx.tenant.settings.session, persistence, cx.now);
@@ -46,7 +49,7 @@ pub fn prepare(
         secret_digest: *secret.digest().as_bytes(),
         epoch,
         persistence,
-        auth_methods: "pwd",
+        auth_methods,
         address: cx.caller.address.text(),
         agent: cx.caller.agent.clone(),
         now: cx.now,
@@ -71,19 +74,25 @@ pub async fn find(cx: &Cx, id: SessionId, secret: &Token) -> Result<Option<Sessi
             Box::pin(store::sessions::live(tx, *tenant, *id, *digest, *now))
         })
         .await?;
-    if let Some(session) = &found
-        && cx.now.since(session.last_seen_at) >= COARSE
-    {
-        let lifetimes = &cx.tenant.settings.session;
-        let idle = extended(lifetimes, session.persistence, session.expiry.absolute, cx.now);
-        cx.app
-            .db
-            .write((cx.tenant.id, id, idle, cx.now), |tx, (tenant, id, idle, now)| {
-                Box::pin(store::sessions::touch(tx, *tenant, *id, *idle, *now))
-            })
-            .await?;
+    if let Some(session) = &found {
+        touch(cx, session).await?;
     }
     Ok(found)
+}
+
+/// Extends the idle limit of a session that is in use.
+pub(super) async fn touch(cx: &Cx, session: &Session) -> Result<()> {
+    if cx.now.since(session.last_seen_at) < COARSE {
+        return Ok(());
+    }
+    let lifetimes = &cx.tenant.settings.session;
+    let idle = extended(lifetimes, session.persistence, session.expiry.absolute, cx.now);
+    cx.app
+        .db
+        .write((cx.tenant.id, session.id, idle, cx.now), |tx, (tenant, id, idle, now)| {
+            Box::pin(store::sessions::touch(tx, *tenant, *id, *idle, *now))
+        })
+        .await
 }
 
 /// The live sessions of a user, newest first.

@@ -27,7 +27,8 @@ pub struct TenantCache(Mutex<HashMap<TenantId, (TenantRow, Arc<Tenant>)>>);
 const CACHED: usize = 10_000;
 
 impl TenantCache {
-    fn parsed(&self, slug: &Slug, row: TenantRow) -> Result<Arc<Tenant>> {
+    /// The tenant of a row that was just read.
+    pub(super) fn parsed(&self, slug: &Slug, row: TenantRow) -> Result<Arc<Tenant>> {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((known, tenant)) = kept.get(&row.id)
             && *known == row
@@ -67,6 +68,16 @@ pub async fn by_slug(app: &App, slug: &Slug) -> Result<Option<Arc<Tenant>>> {
     let row =
         app.db.read(slug.clone(), |tx, slug| Box::pin(store::tenants::by_slug(tx, slug))).await?;
     row.map(|row| app.tenants.parsed(slug, row)).transpose()
+}
+
+/// The tenant of an id, in use.
+///
+/// # Errors
+/// `tenant_not_found`, `tenant_suspended`, or where the database fails.
+pub async fn resolve_id(app: &App, tenant: TenantId) -> Result<Arc<Tenant>> {
+    let slug =
+        app.db.read(tenant, |tx, tenant| Box::pin(store::tenants::slug_of(tx, *tenant))).await?;
+    resolve(app, &slug.ok_or_else(|| Error::refused(Code::TenantNotFound))?).await
 }
 
 /// The tenant that a request names, in use.

@@ -7,7 +7,7 @@ use crate::{
     crypto::opaque::Token,
     domain::{session::Persistence, tenant::Tenant},
     flows::{Cx, session::Opened},
-    id::SessionId,
+    id::{SessionId, TenantId},
 };
 
 /// A device stays known for 400 days, the longest that browsers keep a cookie.
@@ -62,6 +62,16 @@ pub fn device_of(cx: &Cx, headers: &HeaderMap) -> Option<Token> {
     let jar = CookieJar::from_headers(headers);
     let cookie = jar.get(&name("device", &cx.tenant, is_https(cx)))?;
     Token::parse(cookie.value())
+}
+
+/// The tenants that a browser has a session cookie of.
+#[must_use]
+pub fn session_tenants(headers: &HeaderMap) -> Vec<TenantId> {
+    let of_name = |name: &str| {
+        let name = name.strip_prefix("__Host-").unwrap_or(name);
+        format!("tnt_{}", name.strip_prefix("cs_session_")?).parse().ok()
+    };
+    CookieJar::from_headers(headers).iter().filter_map(|cookie| of_name(cookie.name())).collect()
 }
 
 /// The session's handle and secret in a request.

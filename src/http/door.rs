@@ -15,7 +15,7 @@ use super::frame::Facts;
 use crate::{
     app::App,
     clock::Timestamp,
-    domain::{agent, network::ClientAddress},
+    domain::{agent, network::ClientAddress, tenant::Tenant},
     error::{Code, Error, Result},
     flows::{Caller, Cx, tenants},
     text::Locale,
@@ -46,22 +46,61 @@ impl FromRequestParts<Arc<App>> for Door {
         if slug.is_empty() {
             return Err(Error::NotFound);
         }
+        Ok(Self { slug, ..Self::unnamed(parts, app) })
+    }
+}
+
+impl Door {
+    /// A request whose path names no tenant.
+    #[must_use]
+    pub fn unnamed(parts: &Parts, app: &Arc<App>) -> Self {
         let facts = parts.extensions.get::<Facts>().cloned().unwrap_or_else(|| Facts {
             id: String::new(),
             now: Timestamp::from_micros(0),
             client: ClientAddress::none(),
         });
-        Ok(Self {
+        Self {
             app: Arc::clone(app),
-            slug,
+            slug: String::new(),
             facts,
             headers: parts.headers.clone(),
             method: parts.method.clone(),
-        })
+        }
     }
-}
 
-impl Door {
+    /// The program.
+    #[must_use]
+    pub fn app(&self) -> &Arc<App> {
+        &self.app
+    }
+
+    /// When the request came.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.facts.now
+    }
+
+    /// The access token that came along.
+    #[must_use]
+    pub fn bearer(&self) -> Option<&str> {
+        let (scheme, token) = text(&self.headers, header::AUTHORIZATION)?.split_once(' ')?;
+        scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+    }
+
+    /// The surroundings of a request to a tenant that is in use.
+    #[must_use]
+    pub fn cx(&self, tenant: Arc<Tenant>) -> Cx {
+        tracing::Span::current().record("tenant", tenant.slug.as_str());
+        let caller = Caller {
+            address: self.facts.client,
+            agent: agent::kept(text(&self.headers, header::USER_AGENT).unwrap_or_default()),
+            locale: Locale::En,
+            accept_language: text(&self.headers, header::ACCEPT_LANGUAGE).map(str::to_owned),
+            request_id: self.facts.id.clone(),
+        };
+        Cx { app: Arc::clone(&self.app), tenant, caller: Arc::new(caller), now: self.facts.now }
+    }
+
     /// The way in for programs: the tenant in use, the caller's token good or not demanded, and
     /// no browser sent here by another site.
     ///
@@ -69,7 +108,7 @@ impl Door {
     /// `cross_site_request`, `invalid_client_token`, `tenant_not_found`, `tenant_suspended`.
     pub async fn open(&self) -> Result<Cx> {
         self.refuse_cross_site()?;
-        let cx = self.cx(Locale::En).await?;
+        let cx = self.cx(tenants::resolve(&self.app, &self.slug).await?);
         if has_bearer(&self.headers) || cx.tenant.settings.require_client_token {
             return Err(Error::refused(Code::InvalidClientToken));
         }
@@ -82,10 +121,18 @@ impl Door {
     /// `cross_site_request`, `tenant_not_found`, `tenant_suspended`.
     pub async fn open_page(&self) -> Result<Cx> {
         self.refuse_cross_site()?;
-        let cx = self.cx(Locale::En).await?;
+        let cx = self.cx(tenants::resolve(&self.app, &self.slug).await?);
         let fallback = cx.mail_locale(None);
         let caller = Caller { locale: self.locale(fallback), ..(*cx.caller).clone() };
         Ok(Cx { caller: Arc::new(caller), ..cx })
+    }
+
+    /// The way in to what is public: the tenant in use, whoever asks and with whatever token.
+    ///
+    /// # Errors
+    /// `tenant_not_found`, `tenant_suspended`.
+    pub async fn open_to_all(&self) -> Result<Cx> {
+        Ok(self.cx(tenants::resolve(&self.app, &self.slug).await?))
     }
 
     /// The language the browser asks for.
@@ -94,22 +141,12 @@ impl Door {
         Locale::choose(text(&self.headers, header::ACCEPT_LANGUAGE), fallback)
     }
 
-    async fn cx(&self, locale: Locale) -> Result<Cx> {
-        let tenant = tenants::resolve(&self.app, &self.slug).await?;
-        tracing::Span::current().record("tenant", tenant.slug.as_str());
-        let caller = Caller {
-            address: self.facts.client,
-            agent: agent::kept(text(&self.headers, header::USER_AGENT).unwrap_or_default()),
-            locale,
-            accept_language: text(&self.headers, header::ACCEPT_LANGUAGE).map(str::to_owned),
-            request_id: self.facts.id.clone(),
-        };
-        Ok(Cx { app: Arc::clone(&self.app), tenant, caller: Arc::new(caller), now: self.facts.now })
-    }
-
     /// A browser says where a request comes from; programs say nothing. A foreign page must not
     /// sign its visitor in to an account of its choice, nor anything else that changes state.
-    fn refuse_cross_site(&self) -> Result<()> {
+    ///
+    /// # Errors
+    /// `cross_site_request`.
+    pub fn refuse_cross_site(&self) -> Result<()> {
         if self.method.is_safe() {
             return Ok(());
         }
@@ -140,6 +177,7 @@ fn has_bearer(headers: &HeaderMap) -> bool {
     })
 }
 
-fn text(headers: &HeaderMap, name: impl header::AsHeaderName) -> Option<&str> {
+/// A header's value as text.
+pub(super) fn text(headers: &HeaderMap, name: impl header::AsHeaderName) -> Option<&str> {
     headers.get(name).and_then(|value| value.to_str().ok())
 }

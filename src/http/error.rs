@@ -123,12 +123,20 @@ fn status(error: &Error) -> StatusCode {
 
 fn refused(code: Code) -> StatusCode {
     match code {
-        Code::InvalidCredentials | Code::InvalidClientToken => StatusCode::UNAUTHORIZED,
+        Code::InvalidCredentials
+        | Code::InvalidClientToken
+        | Code::InvalidMfaToken
+        | Code::InvalidRefreshToken
+        | Code::NotAuthenticated => StatusCode::UNAUTHORIZED,
         Code::AccountSuspended
         | Code::CrossSiteRequest
         | Code::EmailNotVerified
         | Code::RegistrationDisabled
-        | Code::TenantSuspended => StatusCode::FORBIDDEN,
+        | Code::TenantSuspended
+        | Code::DeletionNotAllowed
+        | Code::InvalidCsrfToken
+        | Code::PasskeySignInDisabled
+        | Code::ReauthenticationRequired => StatusCode::FORBIDDEN,
         Code::CaptchaFailed
         | Code::CaptchaRequired
         | Code::EmailDomainNotAllowed
@@ -136,11 +144,20 @@ fn refused(code: Code) -> StatusCode {
         | Code::InvalidRequest
         | Code::InvalidToken
         | Code::PasswordRejected
-        | Code::UnreadableBody => StatusCode::BAD_REQUEST,
+        | Code::UnreadableBody
+        | Code::InvalidCode
+        | Code::MethodNotAvailable
+        | Code::PasskeyRejected
+        | Code::SetupNotFound
+        | Code::UnknownMethod => StatusCode::BAD_REQUEST,
         Code::NotFound | Code::TenantNotFound => StatusCode::NOT_FOUND,
         Code::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
         Code::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
-        Code::SlugTaken | Code::UserExists => StatusCode::CONFLICT,
+        Code::SlugTaken
+        | Code::UserExists
+        | Code::CredentialInUse
+        | Code::LastFactor
+        | Code::TooManyFactors => StatusCode::CONFLICT,
         Code::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         Code::TooManyAttempts => StatusCode::TOO_MANY_REQUESTS,
         Code::DatabaseUnavailable | Code::Overloaded | Code::StorageFull => {

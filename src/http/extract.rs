@@ -50,6 +50,11 @@ pub struct Form<T>(pub T);
 #[derive(Debug)]
 pub struct Query<T>(pub T);
 
+/// The query string, or a form body where the query string has not all that is asked for: secrets
+/// need not stand in an address.
+#[derive(Debug)]
+pub struct QueryOrForm<T>(pub T);
+
 /// The path's parameters. An empty one means that there is nothing at that path.
 #[derive(Debug)]
 pub struct Path<T>(pub T);
@@ -89,13 +94,33 @@ impl<S: Send + Sync, T: DeserializeOwned + ToSchema + 'static> FromRequestParts<
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self> {
-        let query = parts.uri.query().unwrap_or_default();
-        if query.len() > MAX_QUERY {
-            let message = format!("Value error, the query may have at most {MAX_QUERY} bytes");
-            return Err(Part::Query.refusal("value_error", message));
-        }
-        schema::read(Part::Query, Value::Object(pairs(Part::Query, query)?)).map(Self)
+        schema::read(Part::Query, Value::Object(query(parts.uri.query())?)).map(Self)
     }
+}
+
+impl<S: Send + Sync, T: DeserializeOwned + ToSchema + 'static> FromRequest<S> for QueryOrForm<T> {
+    type Rejection = Error;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self> {
+        let mut fields = query(request.uri().query())?;
+        if media_type(request.headers()) == "application/x-www-form-urlencoded" {
+            let form = pairs(Part::Body, &text_of(request).await?)?;
+            for (name, value) in form {
+                fields.entry(name).or_insert(value);
+            }
+        }
+        schema::read(Part::Query, Value::Object(fields)).map(Self)
+    }
+}
+
+/// The names and values of a query string that is not too long.
+fn query(text: Option<&str>) -> Result<Map<String, Value>> {
+    let text = text.unwrap_or_default();
+    if text.len() > MAX_QUERY {
+        let message = format!("Value error, the query may have at most {MAX_QUERY} bytes");
+        return Err(Part::Query.refusal("value_error", message));
+    }
+    pairs(Part::Query, text)
 }
 
 impl<S: Send + Sync, T: DeserializeOwned + ToSchema + 'static> FromRequestParts<S> for Path<T> {

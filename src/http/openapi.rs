@@ -36,6 +36,14 @@ pub fn base() -> OpenApi {
                 .name("Captcha")
                 .description(Some("The built-in proof that no machine registers."))
                 .build(),
+            TagBuilder::new()
+                .name("OIDC")
+                .description(Some("What applications of a tenant build on."))
+                .build(),
+            TagBuilder::new()
+                .name("Platform OAuth")
+                .description(Some("What applications of every tenant build on."))
+                .build(),
         ]))
         .build()
 }

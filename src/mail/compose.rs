@@ -116,7 +116,17 @@ fn values(message: &Message) -> Value {
         },
         Message::ResetFederated { provider } => context! { provider => line(provider) },
         Message::PasswordChanged { at } => context! { at => *at },
-        Message::NewDevice { at, device, address } => context! {
+        Message::MfaCode { code, expires_minutes } => context! {
+            code,
+            minutes => *expires_minutes,
+        },
+        Message::FactorChanged { at, method, added } => context! {
+            at => *at,
+            method,
+            added => *added,
+        },
+        Message::FactorFailures { at, device, address }
+        | Message::NewDevice { at, device, address } => context! {
             at => *at,
             device => line(device),
             address => line(address),

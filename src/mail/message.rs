@@ -55,6 +55,31 @@ pub enum Message {
         /// When.
         at: i64,
     },
+    /// The code of a second step, or of an enrolment.
+    MfaCode {
+        /// Six digits.
+        code: String,
+        /// How long it is good, in minutes.
+        expires_minutes: u32,
+    },
+    /// The right password was used, and the second factor was wrong several times.
+    FactorFailures {
+        /// When.
+        at: i64,
+        /// What it came from, such as `Firefox on Linux`.
+        device: String,
+        /// Its network address.
+        address: String,
+    },
+    /// A second factor was added or removed.
+    FactorChanged {
+        /// When.
+        at: i64,
+        /// Which one, as the API spells it.
+        method: String,
+        /// Whether it was added.
+        added: bool,
+    },
     /// A sign-in from a device that was not seen before.
     NewDevice {
         /// When.
@@ -77,6 +102,9 @@ impl Message {
             Self::PasswordExpired { .. } => "password_expired",
             Self::ResetFederated { .. } => "reset_federated",
             Self::PasswordChanged { .. } => "password_changed",
+            Self::MfaCode { .. } => "mfa_code",
+            Self::FactorFailures { .. } => "factor_failures",
+            Self::FactorChanged { .. } => "factor_changed",
             Self::NewDevice { .. } => "new_device",
         }
     }

@@ -52,6 +52,9 @@ fn samples(text: &str) -> Vec<Message> {
         Message::PasswordExpired { link: link(), expires_minutes: 30 },
         Message::ResetFederated { provider: own() },
         Message::PasswordChanged { at: AT },
+        Message::MfaCode { code: "012345".to_owned(), expires_minutes: 10 },
+        Message::FactorFailures { at: AT, device: own(), address: own() },
+        Message::FactorChanged { at: AT, method: "totp".to_owned(), added: true },
         Message::NewDevice { at: AT, device: own(), address: own() },
     ]
 }

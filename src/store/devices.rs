@@ -2,7 +2,8 @@
 
 use crate::{
     clock::Timestamp,
-    db::{Query, sql},
+    db::{Query, Tx, sql},
+    error::Result,
     id::{DeviceId, TenantId, UserId},
 };
 
@@ -47,4 +48,21 @@ pub fn seen(tenant: TenantId, id: DeviceId, now: Timestamp) -> Query {
 /// Forgets a user's devices.
 pub fn forget_all(tenant: TenantId, user: UserId) -> Query {
     sql("DELETE FROM devices WHERE tenant_id = $1 AND user_id = $2").bind(tenant).bind(user)
+}
+
+/// Whether a cookie's digest is one of a device of the user.
+pub async fn is_known(
+    tx: &mut Tx,
+    tenant: TenantId,
+    user: UserId,
+    digest: [u8; 32],
+) -> Result<bool> {
+    let found: Option<String> =
+        sql("SELECT id FROM devices WHERE tenant_id = $1 AND user_id = $2 AND digest = $3")
+            .bind(tenant)
+            .bind(user)
+            .bind(digest)
+            .optional(tx)
+            .await?;
+    Ok(found.is_some())
 }

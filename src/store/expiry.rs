@@ -13,6 +13,8 @@ pub enum Dead {
     Sessions,
     /// Sessions past their idle limit.
     IdleSessions,
+    /// Families of refresh tokens past their time.
+    Grants,
     /// Registrations that nobody proved.
     Registrations,
     /// Mailed tokens past their time.
@@ -31,9 +33,10 @@ pub enum Dead {
 
 impl Dead {
     /// Every kind.
-    pub const ALL: [Dead; 9] = [
+    pub const ALL: [Dead; 10] = [
         Self::Sessions,
         Self::IdleSessions,
+        Self::Grants,
         Self::Registrations,
         Self::Tickets,
         Self::Challenges,
@@ -57,6 +60,11 @@ pub async fn purge_all_tenants(tx: &mut Tx, dead: Dead, now: Timestamp, limit: i
         Dead::IdleSessions => (
             "DELETE FROM sessions WHERE (tenant_id, id) IN \
              (SELECT tenant_id, id FROM sessions WHERE idle_expires_at <= $1 LIMIT $2)",
+            now,
+        ),
+        Dead::Grants => (
+            "DELETE FROM grants WHERE (tenant_id, id) IN \
+             (SELECT tenant_id, id FROM grants WHERE expires_at <= $1 LIMIT $2)",
             now,
         ),
         Dead::Registrations => (

@@ -4,11 +4,12 @@ use crate::{
     clock::Timestamp,
     db::{FromRow, Row, Tx, sql},
     domain::{
+        factor::Method,
         guessing::Count,
         user::{IdentitySource, User},
     },
     error::Result,
-    id::{DeviceId, RegistrationId, TenantId, UserId},
+    id::{DeviceId, RegistrationId, TenantId, TrustedDeviceId, UserId},
 };
 
 /// What to look for.
@@ -26,6 +27,8 @@ pub struct Search {
     pub device_subject: [u8; 32],
     /// The kind of device and its network.
     pub place: String,
+    /// The token of a trusted device, by its digest.
+    pub trusted_device: Option<[u8; 32]>,
     /// The time now.
     pub now: Timestamp,
 }
@@ -51,6 +54,12 @@ pub struct Found {
     pub network_count: Option<Count>,
     /// The newest pending registration, where there is no account.
     pub pending: Option<Pending>,
+    /// The second factors that are enrolled, strongest first.
+    pub methods: Vec<Method>,
+    /// The one the user wants to be asked for first.
+    pub default_method: Option<Method>,
+    /// The trusted device whose token was shown.
+    pub trusted_device: Option<TrustedDeviceId>,
 }
 
 /// A pending registration's password and where its mail goes.
@@ -69,6 +78,15 @@ pub async fn facts(tx: &mut Tx, tenant: TenantId, search: &Search) -> Result<Fou
     sql("SELECT u.id, u.tenant_id, u.email, u.email_key, u.email_verified_at, u.status, u.first_name, \
                 u.last_name, u.locale, u.identity_source, u.identity_provider, \
                 u.must_change_password, u.created_at, u.epoch, p.hash, p.changed_at, \
+                u.default_method, td.id AS trusted_device_id, \
+                EXISTS (SELECT 1 FROM factors f WHERE f.tenant_id = $1 AND f.user_id = u.id \
+                         AND f.kind = 'totp') AS has_totp, \
+                EXISTS (SELECT 1 FROM factors f WHERE f.tenant_id = $1 AND f.user_id = u.id \
+                         AND f.kind = 'email') AS has_email, \
+                EXISTS (SELECT 1 FROM passkeys k WHERE k.tenant_id = $1 AND k.user_id = u.id) \
+                    AS has_webauthn, \
+                EXISTS (SELECT 1 FROM backup_codes b WHERE b.tenant_id = $1 AND b.user_id = u.id \
+                         AND b.used_at IS NULL) AS has_backup_code, \
                 d.id AS device_id, dp.id AS place_id, \
                 aa.failures AS account_failures, aa.first_at AS account_first, aa.last_at AS account_last, \
                 ad.failures AS device_failures, ad.first_at AS device_first, ad.last_at AS device_last, \
@@ -80,6 +98,8 @@ pub async fn facts(tx: &mut Tx, tenant: TenantId, search: &Search) -> Result<Fou
          LEFT JOIN passwords p ON p.tenant_id = $1 AND p.user_id = u.id \
          LEFT JOIN devices d ON d.tenant_id = $1 AND d.user_id = u.id AND d.digest = $3 \
          LEFT JOIN devices dp ON dp.tenant_id = $1 AND dp.user_id = u.id AND dp.place = $4 \
+         LEFT JOIN trusted_devices td ON td.tenant_id = $1 AND td.user_id = u.id \
+              AND td.digest = $9 AND td.epoch = u.epoch AND td.expires_at > $8 \
          LEFT JOIN attempts aa ON aa.tenant_id = $1 AND aa.subject = $5 \
          LEFT JOIN attempts ad ON ad.tenant_id = $1 AND ad.subject = $6 \
          LEFT JOIN attempts an ON an.tenant_id = $1 AND an.subject = $7 \
@@ -95,6 +115,7 @@ pub async fn facts(tx: &mut Tx, tenant: TenantId, search: &Search) -> Result<Fou
         .bind(search.device_subject)
         .bind(search.network)
         .bind(search.now)
+        .bind(search.trusted_device.map(|digest| digest.to_vec()))
         .one(tx)
         .await
 }
@@ -127,13 +148,35 @@ impl FromRow for Found {
             account_count: count(row, ["account_failures", "account_first", "account_last"])?,
             device_count: count(row, ["device_failures", "device_first", "device_last"])?,
             network_count: count(row, ["network_failures", "network_first", "network_last"])?,
+            methods: methods(row)?,
+            default_method: default_method(row)?,
+            trusted_device: row.get("trusted_device_id")?,
             user,
             pending,
         })
     }
 }
 
-fn count(row: &Row, [failures, first, last]: [&str; 3]) -> Result<Option<Count>> {
+/// The methods that the columns `has_…` tell of, strongest first.
+pub(super) fn methods(row: &Row) -> Result<Vec<Method>> {
+    let columns = ["has_webauthn", "has_totp", "has_email", "has_backup_code"];
+    let mut methods = Vec::new();
+    for (method, column) in Method::ALL.into_iter().zip(columns) {
+        if row.get(column)? {
+            methods.push(method);
+        }
+    }
+    Ok(methods)
+}
+
+/// The method of the column `default_method`.
+pub(super) fn default_method(row: &Row) -> Result<Option<Method>> {
+    let text: Option<String> = row.get("default_method")?;
+    Ok(text.and_then(|text| text.parse().ok()))
+}
+
+/// A count, from its three columns.
+pub(super) fn count(row: &Row, [failures, first, last]: [&str; 3]) -> Result<Option<Count>> {
     let (Some(failures), Some(first_at), Some(last_at)) = (
         row.get::<Option<i64>>(failures)?,
         row.get::<Option<Timestamp>>(first)?,
@@ -142,4 +185,57 @@ fn count(row: &Row, [failures, first, last]: [&str; 3]) -> Result<Option<Count>>
         return Ok(None);
     };
     Ok(Some(Count { failures: u32::try_from(failures).unwrap_or(u32::MAX), first_at, last_at }))
+}
+
+/// Whom to look for, where it is known who it is.
+#[derive(Debug, Clone)]
+pub struct KnownSearch {
+    /// Who.
+    pub user: UserId,
+    /// The device, by the digest of its cookie.
+    pub device: Option<[u8; 32]>,
+    /// The kind of device and its network.
+    pub place: String,
+}
+
+/// Somebody who is known without an address.
+#[derive(Debug, Clone)]
+pub struct Known {
+    /// The account.
+    pub user: User,
+    /// The epoch of its credentials.
+    pub epoch: i64,
+    /// The known device whose cookie was shown.
+    pub device: Option<DeviceId>,
+    /// Whether the user has signed in from this kind of device and network before.
+    pub place_known: bool,
+}
+
+impl FromRow for Known {
+    fn from_row(row: &Row) -> Result<Self> {
+        Ok(Self {
+            user: User::from_row(row)?,
+            epoch: row.get("epoch")?,
+            device: row.get("device_id")?,
+            place_known: row.get::<Option<DeviceId>>("place_id")?.is_some(),
+        })
+    }
+}
+
+/// Looks up an account by its id, and the device it is used from.
+pub async fn known(tx: &mut Tx, tenant: TenantId, search: &KnownSearch) -> Result<Option<Known>> {
+    sql("SELECT u.id, u.tenant_id, u.email, u.email_key, u.email_verified_at, u.status, u.first_name, \
+                u.last_name, u.locale, u.identity_source, u.identity_provider, \
+                u.must_change_password, u.created_at, u.epoch, \
+                d.id AS device_id, dp.id AS place_id \
+         FROM users u \
+         LEFT JOIN devices d ON d.tenant_id = $1 AND d.user_id = u.id AND d.digest = $3 \
+         LEFT JOIN devices dp ON dp.tenant_id = $1 AND dp.user_id = u.id AND dp.place = $4 \
+         WHERE u.tenant_id = $1 AND u.id = $2 AND u.deleted_at IS NULL")
+        .bind(tenant)
+        .bind(search.user)
+        .bind(search.device.map(|digest| digest.to_vec()))
+        .bind(search.place.as_str())
+        .optional(tx)
+        .await
 }

@@ -27,3 +27,4 @@ mod sessions;
 mod store;
 mod tenants;
 mod tidy;
+mod tokens;

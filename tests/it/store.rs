@@ -16,12 +16,12 @@ use countersign::{
     error::{Error, Result},
     flows::Cx,
     id::{
-        AuditId, ChallengeId, DeviceId, Id, MailId, RegistrationId, SessionId, TenantId, TicketId,
-        UserId,
+        AuditId, ChallengeId, DeviceId, GrantId, Id, MailId, RegistrationId, SessionId, TenantId,
+        TicketId, UserId,
     },
     store::{
-        attempts, audit, captchas, challenges, credentials, devices, login, outbox, registrations,
-        sessions, tickets, users,
+        attempts, audit, captchas, challenges, credentials, devices, grants, login, outbox,
+        registrations, sessions, tickets, users,
     },
 };
 use serde_json::json;
@@ -41,6 +41,7 @@ struct Rows {
     hash: String,
     session: SessionId,
     session_digest: [u8; 32],
+    grant: GrantId,
     device: DeviceId,
     challenge: ChallengeId,
     ticket: TicketId,
@@ -83,12 +84,16 @@ async fn full(world: &World, slug: &str) -> (Cx, Rows) {
     ] {
         assert_eq!(world.execute(query).await, 1);
     }
+    let session = one(world, "SELECT id FROM sessions").await;
+    let grant = new_grant(session);
+    assert_eq!(world.execute(grants::insert(cx.tenant.id, &grant)).await, 1);
     let newest = countersign::flows::audit::newest(&world.app, cx.tenant.id, 1).await.unwrap();
     let reset = "SELECT digest FROM tickets WHERE purpose = 'reset_password'";
     let rows = Rows {
         hash: world.stored_hash(&user).await,
-        session: one(world, "SELECT id FROM sessions").await,
+        session,
         session_digest: digest(world, "SELECT secret_digest FROM sessions").await,
+        grant: grant.id,
         device: one(world, "SELECT id FROM devices").await,
         challenge,
         ticket: one(world, "SELECT id FROM tickets WHERE purpose = 'reset_password'").await,
@@ -114,6 +119,8 @@ fn new_challenge(id: ChallengeId, user: UserId) -> challenges::New {
         purpose: "verify",
         epoch: 0,
         remember: false,
+        subject: SUBJECT,
+        client_id: None,
         now: START,
         expires_at: LATER,
     }
@@ -126,12 +133,29 @@ fn new_session(user: UserId) -> sessions::New {
         secret_digest: SUBJECT,
         epoch: 0,
         persistence: Persistence::Browser,
-        auth_methods: "pwd",
+        auth_methods: "pwd".to_owned(),
         address: String::new(),
         agent: String::new(),
         now: START,
         expiry: Expiry { idle: LATER, absolute: LATER },
     }
+}
+
+fn new_grant(session: SessionId) -> grants::New {
+    grants::New {
+        id: fresh(),
+        session,
+        client_id: "portal".to_owned(),
+        scope: "account".to_owned(),
+        auth_methods: "pwd".to_owned(),
+        authenticated_at: START,
+        digest: SUBJECT,
+        now: START,
+    }
+}
+
+fn rotation(id: GrantId) -> grants::Rotation {
+    grants::Rotation { id, shown: SUBJECT, next: [8; 32], salt: [9; 32], now: LATER }
 }
 
 fn new_device(user: UserId) -> devices::Device {
@@ -160,6 +184,7 @@ fn search() -> login::Search {
         device: None,
         device_subject: SUBJECT,
         place: String::new(),
+        trusted_device: None,
         now: START,
     }
 }
@@ -201,6 +226,14 @@ const BOUND: &[(&str, Call)] = &[
     ("credentials::forget former", Q(|t, it| credentials::forget(t, it.user.id)[1].clone())),
     ("devices::seen", Q(|t, it| devices::seen(t, it.device, LATER))),
     ("devices::forget_all", Q(|t, it| devices::forget_all(t, it.user.id))),
+    ("grants::insert", Q(|t, it| grants::insert(t, &new_grant(it.session)))),
+    ("grants::facts", F(|tx, t, it| Box::pin(async move { Ok(maybe(grants::facts(tx, t, it.grant, LATER).await?.as_ref())) }))),
+    ("grants::rotate", Q(|t, it| grants::rotate(t, &rotation(it.grant)))),
+    ("grants::hold_session", Q(|t, it| grants::hold_session(t, it.session, LATER, LATER))),
+    ("grants::end", Q(|t, it| grants::end(t, it.grant))),
+    ("grants::session_of", F(|tx, t, it| Box::pin(async move {
+        Ok(maybe(grants::session_of(tx, t, (it.session, it.user.id), LATER).await?.as_ref()))
+    }))),
     ("login::facts", F(|tx, t, _| Box::pin(async move { Ok(maybe(login::facts(tx, t, &search()).await?.user.as_ref())) }))),
     ("login::facts account_count", F(|tx, t, _| Box::pin(async move {
         Ok(maybe(login::facts(tx, t, &login::Search { account: SUBJECT, ..search() }).await?.account_count.as_ref()))
@@ -226,7 +259,7 @@ const BOUND: &[(&str, Call)] = &[
     ("registrations::push_out_from_network", Q(|t, _| registrations::push_out_from_network(t, NEW, "192.0.2.1", 0))),
     ("registrations::push_out", Q(|t, _| registrations::push_out(t, NEW, 0))),
     ("registrations::drop_all", Q(|t, _| registrations::drop_all(t, NEW))),
-    ("sessions::insert", Q(|t, it| sessions::insert(t, &new_session(it.user.id), &it.hash))),
+    ("sessions::insert", Q(|t, it| sessions::insert(t, &new_session(it.user.id), Some(&it.hash)))),
     ("sessions::live", F(|tx, t, it| Box::pin(async move {
         Ok(maybe(sessions::live(tx, t, it.session, it.session_digest, LATER).await?.as_ref()))
     }))),
@@ -410,7 +443,7 @@ async fn a_row_cannot_point_at_another_tenants() {
     let world = World::new().await;
     let (_, rows) = full(&world, "acme").await;
     let other = world.tenant("other", "{}").await;
-    for table in ["sessions", "devices", "challenges", "passwords", "former_passwords"] {
+    for table in ["sessions", "grants", "devices", "challenges", "passwords", "former_passwords"] {
         let moved = format!("UPDATE {table} SET tenant_id = $1").leak();
         assert!(refused(&world, sql(moved).bind(other.tenant.id)).await, "{table}");
     }

@@ -43,7 +43,7 @@ const LAYER_EXCEPTIONS: [(&str, &str); 1] = [
 const TOPS: [(&str, &[&str]); 3] = [("cli", &[]), ("http", &["cli"]), ("jobs", &["cli"])];
 
 /// Third-party crates and the places that may name them: files, or folders with their module.
-const OWNERS: [(&str, &[&str]); 28] = [
+const OWNERS: [(&str, &[&str]); 29] = [
     ("anyhow", &["cli", "main"]),
     ("argon2", &["crypto"]),
     ("argon2_rust", &["crypto"]),
@@ -58,6 +58,7 @@ const OWNERS: [(&str, &[&str]); 28] = [
     ("hyper", &["cli/serve", "cli/listener"]),
     ("hyper_util", &["cli/serve", "cli/listener"]),
     ("jsonschema", &["domain/settings", "flows/register"]),
+    ("jsonwebtoken", &["crypto/jose"]),
     ("lettre", &["mail/smtp"]),
     ("metrics_exporter_prometheus", &["telemetry"]),
     ("minijinja", &["text", "view", "mail/compose", "flows/password", "http"]),

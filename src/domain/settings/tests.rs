@@ -1,4 +1,5 @@
-use super::{Settings, SettingsLayer};
+use super::{PasskeySignIn, Settings, SettingsLayer};
+use crate::domain::factor::Method;
 
 fn layer(text: &str) -> SettingsLayer {
     serde_json::from_str(text).unwrap()
@@ -31,7 +32,11 @@ fn a_tenant_cannot_loosen_what_its_partner_demands() {
             "session": {"absolute_minutes": 9999}, "auth_api": {"require_client_token": false}}"#,
     );
     assert!(!settings.registration_enabled && settings.email_verification);
-    assert!(settings.mfa_required && !settings.mfa_email_allowed && settings.require_client_token);
+    assert!(
+        settings.mfa_required
+            && !settings.mfa_methods.contains(&Method::Email)
+            && settings.require_client_token
+    );
     assert_eq!(settings.password_policy.min_length, Some(20));
     assert!(settings.password_policy.refuse_common);
     assert_eq!(settings.session.absolute.as_secs(), 3600);
@@ -76,4 +81,46 @@ fn a_wrong_value_is_named() {
         assert!(faults[0].contains(name), "{text}: {faults:?}");
     }
     assert!(serde_json::from_str::<SettingsLayer>(r#"{"mfa": {"requird": true}}"#).is_err());
+}
+
+#[test]
+fn where_a_passkey_is_demanded_nothing_else_is_a_factor() {
+    let settings = effective("{}", r#"{"passkeys": {"sign_in": "required"}}"#);
+    assert!(settings.mfa_required);
+    assert_eq!(settings.mfa_methods, [Method::Webauthn]);
+    let off = effective(
+        r#"{"passkeys": {"sign_in": "off"}}"#,
+        r#"{"passkeys": {"sign_in": "required"}}"#,
+    );
+    assert_eq!(off.passkeys.sign_in, PasskeySignIn::Off);
+}
+
+#[test]
+fn only_methods_that_both_layers_name_count() {
+    let settings = effective(
+        r#"{"mfa": {"methods": ["totp", "webauthn"]}}"#,
+        r#"{"mfa": {"methods": ["email", "totp"], "trusted_device_days": 7}}"#,
+    );
+    assert_eq!(settings.mfa_methods, [Method::Totp]);
+    assert_eq!(settings.trusted_device_lifetime.as_secs(), 7 * 86_400);
+    assert_eq!(effective("{}", "{}").mfa_methods, Method::ALL);
+}
+
+#[test]
+fn an_origin_is_given_as_browsers_spell_it() {
+    let faults =
+        |text: &str| layer(&format!(r#"{{"passkeys": {{"origins": ["{text}"]}}}}"#)).faults();
+    for fine in ["https://login.example.com", "https://a.example:8443", "http://localhost:8080"] {
+        assert!(faults(fine).is_empty(), "{fine}");
+    }
+    for bad in [
+        "https://a.example/",
+        "http://a.example",
+        "https://A.example",
+        "https://a.example/x",
+        "a.example",
+        "*",
+    ] {
+        assert!(!faults(bad).is_empty(), "{bad}");
+    }
 }

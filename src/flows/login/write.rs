@@ -1,18 +1,19 @@
 //! What a right password leaves behind, one method for each decision.
 
-use super::{Outcome, STEP_LIFETIME, SignedIn, Step, event};
+use super::{Outcome, Step, event};
 use crate::{
     crypto::opaque::Token,
     db::Query,
-    domain::{agent, audit::Action, ticket::Purpose, user::User},
+    domain::{audit::Action, factor::STEP_LIFETIME, ticket::Purpose, user::User},
     error::{Code, Error, Result},
-    flows::{outbox, password, register, session},
+    flows::{
+        Cx, outbox, password, register, second_factor,
+        session::open::{Grounds, Opening, Visitor, overtaken},
+    },
     mail::message::Message,
     store,
 };
 
-/// Notices of new devices to one account in an hour.
-const NOTICES_PER_HOUR: u32 = 5;
 /// Reset links mailed to one account in an hour because its password has expired.
 const LINKS_PER_HOUR: u32 = 3;
 /// Second-factor steps of one user that may be under way; the newest pushes out the oldest.
@@ -21,60 +22,39 @@ const MAX_STEPS: i64 = 5;
 impl Step<'_> {
     /// Opens a session, if what it rests on still holds.
     pub(super) async fn grant(&self, user: &User, stale: bool) -> Result<Outcome> {
-        let cx = self.cx;
-        let hash = self.found.password.as_ref().map(|(hash, _)| hash.as_str()).unwrap_or_default();
-        let (new, opened) =
-            session::prepare(cx, user.id, self.found.epoch, self.input.persistence)?;
-        let mut queries = vec![
-            store::sessions::insert(cx.tenant.id, &new, hash),
-            store::attempts::clear(cx.tenant.id, self.subject()),
-            cx.record(event(user, Action::LoginPassword).with("session", opened.id.to_string()))?,
-        ];
-        if stale {
-            let fresh = cx.app.passwords.hash(&self.input.password).await?;
-            queries.push(store::credentials::rehash(cx.tenant.id, user.id, hash, fresh.expose()));
-            queries.push(cx.record(event(user, Action::PasswordRehashed))?);
-        }
-        let (device, device_query) = self.device(user)?;
-        queries.push(device_query);
-        let stranger = device.is_some() && !self.found.place_known;
-        let notice = if stranger { Some(self.notice(user)?) } else { None };
-        let input = (cx.clone(), user.email_key.clone(), queries, notice);
-        cx.app
-            .db
-            .write(input, |tx, (cx, key, queries, notice)| {
-                Box::pin(async move {
-                    let mut queries = queries.clone();
-                    if let Some(notice) = notice
-                        && outbox::may_mail(tx, cx, "new_device", key, NOTICES_PER_HOUR).await?
-                    {
-                        queries.push(notice.clone());
-                    }
-                    holds(&tx.pipeline(queries).await?)
-                })
-            })
-            .await?;
-        if stranger {
-            cx.app.mail_due.notify_one();
-        }
-        Ok(Outcome::SignedIn(SignedIn { user: user.id, session: opened, device }))
-    }
-
-    /// The device's row, and a cookie where it is new.
-    fn device(&self, user: &User) -> Result<(Option<Token>, Query)> {
-        let cx = self.cx;
-        if let Some(known) = self.found.device {
-            return Ok((None, store::devices::seen(cx.tenant.id, known, cx.now)));
-        }
-        let token = Token::generate(&cx.app.entropy)?;
-        let device = store::devices::Device {
-            id: cx.id()?,
-            user: user.id,
-            digest: *token.digest().as_bytes(),
+        let (cx, tenant) = (self.cx, self.cx.tenant.id);
+        let hash = self.found.password.as_ref().map(|(hash, _)| hash.as_str());
+        let visitor = Visitor {
+            device: self.found.device,
             place: self.search.place.clone(),
-            label: agent::label(&cx.caller.agent),
+            place_known: self.found.place_known,
         };
-        Ok((Some(token), store::devices::remember(cx.tenant.id, &device, cx.now)))
+        let mut opening = Opening::new(
+            cx,
+            Grounds {
+                user,
+                epoch: self.found.epoch,
+                auth_methods: "pwd".to_owned(),
+                persistence: self.input.persistence,
+                checked_hash: hash,
+                visitor: &visitor,
+            },
+        )?;
+        let mut done = event(user, Action::LoginPassword).with("session", opening.id().to_string());
+        if let Some(trusted) = self.found.trusted_device {
+            opening.must(store::trusted_devices::used(tenant, trusted, cx.now));
+            done = done.with("trusted_device", trusted.to_string());
+        }
+        opening.also([store::attempts::clear(tenant, self.subject()), cx.record(done)?]);
+        if let Some(hash) = hash.filter(|_| stale) {
+            let fresh = cx.app.passwords.hash(&self.input.password).await?;
+            opening.also([
+                store::credentials::rehash(tenant, user.id, hash, fresh.expose()),
+                cx.record(event(user, Action::PasswordRehashed))?,
+            ]);
+        }
+        opening.mint(cx, self.input.client_id.as_deref()).await?;
+        opening.write(cx).await.map(Outcome::SignedIn)
     }
 
     /// Begins a second-factor step.
@@ -88,6 +68,11 @@ impl Step<'_> {
             purpose,
             epoch: self.found.epoch,
             remember: self.input.persistence.is_remembered(),
+            subject: second_factor::subject(
+                user.id,
+                self.input.device.as_ref().filter(|_| self.found.device.is_some()),
+            ),
+            client_id: self.input.client_id.clone(),
             now: cx.now,
             expires_at: cx.now + STEP_LIFETIME,
         };
@@ -108,33 +93,8 @@ impl Step<'_> {
 
     /// Mails the link to a new password, which is due.
     pub(super) async fn change_password(&self, user: &User) -> Result<Outcome> {
-        let cx = self.cx;
-        let token = Token::generate(&cx.app.entropy)?;
-        let message = Message::PasswordExpired {
-            link: cx.page_url("reset-password", Some(token.expose())),
-            expires_minutes: password::minutes(Purpose::ResetPassword),
-        };
-        let mut mail = password::reset_ticket(cx, user, &token, None)?;
-        mail.push(outbox::mail(cx, password::recipient(cx, user), &message)?);
-        let queries = vec![
-            store::attempts::clear(cx.tenant.id, self.subject()),
-            cx.record(event(user, Action::LoginPasswordChangeRequired))?,
-        ];
-        let input = (cx.clone(), user.email_key.clone(), queries, mail);
-        cx.app
-            .db
-            .write(input, |tx, (cx, key, queries, mail)| {
-                Box::pin(async move {
-                    let mut queries = queries.clone();
-                    if outbox::may_mail(tx, cx, "password_expired", key, LINKS_PER_HOUR).await? {
-                        queries.extend(mail.iter().cloned());
-                    }
-                    tx.pipeline(queries).await
-                })
-            })
-            .await?;
-        cx.app.mail_due.notify_one();
-        Ok(Outcome::ChangePassword { user: user.id })
+        let clear = store::attempts::clear(self.cx.tenant.id, self.subject());
+        change_password(self.cx, user, vec![clear]).await
     }
 
     /// Mails the link that proves the address, and says that it has to be proved.
@@ -171,11 +131,38 @@ impl Step<'_> {
     }
 }
 
-/// The first statement of a grant inserts only while the facts hold. Nothing of it may stay where
+/// Mails the link to a new password, which is due, and writes `rows` with it.
+pub(super) async fn change_password(cx: &Cx, user: &User, mut rows: Vec<Query>) -> Result<Outcome> {
+    let token = Token::generate(&cx.app.entropy)?;
+    let message = Message::PasswordExpired {
+        link: cx.page_url("reset-password", Some(token.expose())),
+        expires_minutes: password::minutes(Purpose::ResetPassword),
+    };
+    let mut mail = password::reset_ticket(cx, user, &token, None)?;
+    mail.push(outbox::mail(cx, password::recipient(cx, user), &message)?);
+    rows.push(cx.record(event(user, Action::LoginPasswordChangeRequired))?);
+    let input = (cx.clone(), user.email_key.clone(), rows, mail);
+    cx.app
+        .db
+        .write(input, |tx, (cx, key, rows, mail)| {
+            Box::pin(async move {
+                let mut rows = rows.clone();
+                if outbox::may_mail(tx, cx, "password_expired", key, LINKS_PER_HOUR).await? {
+                    rows.extend(mail.iter().cloned());
+                }
+                tx.pipeline(rows).await
+            })
+        })
+        .await?;
+    cx.app.mail_due.notify_one();
+    Ok(Outcome::ChangePassword { user: user.id })
+}
+
+/// The first statement of a step inserts only while the facts hold. Nothing of it may stay where
 /// they do not, so this is an error; the caller looks again.
 fn holds(counts: &[u64]) -> Result<()> {
     match counts.first() {
         Some(1) => Ok(()),
-        _ => Err(Error::refused(Code::InvalidToken)),
+        _ => Err(overtaken()),
     }
 }

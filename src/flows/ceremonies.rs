@@ -1,0 +1,269 @@
+//! WebAuthn ceremonies: our relying party as the tenant's settings have it, and what is kept
+//! between begin and finish. Every ceremony is used once, whatever the answer, and only for what
+//! it was begun for.
+
+use serde_json::Value;
+use url::Url;
+
+use crate::{
+    crypto::webauthn::{
+        Ceremony, Credential, Discoverable, Owner, RegistrationPolicy, RelyingParty, Verification,
+        WebauthnFault, credential_id_of, user_handle_of,
+    },
+    db::Query,
+    domain::{
+        audit::{Action, Actor, Event, Target},
+        factor::{CEREMONIES, CEREMONY_LIFETIME},
+        settings::PasskeySignIn,
+        user::User,
+    },
+    error::{Error, Result},
+    flows::Cx,
+    id::{CeremonyId, ChallengeId, Id as _, PasskeyId, SessionId, UserId},
+    store::{self, passkeys::Passkey},
+};
+
+/// What a ceremony is for. A ceremony of one kind is unknown to every other.
+#[derive(Debug, Clone)]
+pub enum Kind {
+    /// Enrolling a credential of a user.
+    Register(UserId),
+    /// The second step of a sign-in.
+    SecondFactor(ChallengeId),
+    /// Signing in with a passkey alone, whoever it may be.
+    SignIn,
+    /// Proving again who the owner of a session is.
+    Reauthenticate(SessionId),
+}
+
+impl Kind {
+    fn purpose(&self) -> &'static str {
+        match self {
+            Self::Register(_) => "register",
+            Self::SecondFactor(_) => "second_factor",
+            Self::SignIn => "sign_in",
+            Self::Reauthenticate(_) => "reauthenticate",
+        }
+    }
+
+    fn bound_to(&self) -> String {
+        match self {
+            Self::Register(user) => user.to_string(),
+            Self::SecondFactor(step) => step.to_string(),
+            Self::SignIn => String::new(),
+            Self::Reauthenticate(session) => session.to_string(),
+        }
+    }
+}
+
+/// A ceremony that has begun.
+#[derive(Debug)]
+pub struct Begun {
+    /// What names it at the finish.
+    pub id: CeremonyId,
+    /// The options for the browser.
+    pub options: Value,
+}
+
+/// The answer of an authenticator does not hold. Why is in the audit trail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Refused;
+
+/// The relying party id of the tenant.
+#[must_use]
+pub fn rp_id(cx: &Cx) -> String {
+    let host = || cx.app.config.public_url.host_str().unwrap_or_default().to_owned();
+    cx.tenant.settings.passkeys.rp_id.clone().unwrap_or_else(host)
+}
+
+fn relying_party(cx: &Cx) -> Result<RelyingParty> {
+    let origins = &cx.tenant.settings.passkeys.origins;
+    let own = [cx.app.config.public_url.clone()];
+    let origins: &[Url] = if origins.is_empty() { &own } else { origins };
+    RelyingParty::new(&rp_id(cx), &cx.tenant.name, origins)
+}
+
+async fn begin(cx: &Cx, kind: &Kind, ceremony: &Ceremony) -> Result<CeremonyId> {
+    let new = store::passkeys::Ceremony {
+        id: cx.id()?,
+        purpose: kind.purpose(),
+        bound_to: kind.bound_to(),
+        state: ceremony.to_json()?,
+        now: cx.now,
+        expires_at: cx.now + CEREMONY_LIFETIME,
+    };
+    let id = new.id;
+    let query = store::passkeys::begin(cx.tenant.id, &new, CEREMONIES);
+    let begun = cx.app.db.write(query, |tx, query| Box::pin(query.clone().execute(tx))).await?;
+    if begun == 1 { Ok(id) } else { Err(Error::Throttled { retry: CEREMONY_LIFETIME }) }
+}
+
+async fn take(cx: &Cx, kind: &Kind, id: CeremonyId) -> Result<Option<Ceremony>> {
+    let input = (cx.tenant.id, id, (kind.purpose(), kind.bound_to()), cx.now);
+    let state = cx
+        .app
+        .db
+        .write(input, |tx, (tenant, id, (purpose, bound_to), now)| {
+            Box::pin(store::passkeys::finish(tx, *tenant, *id, (purpose, bound_to), *now))
+        })
+        .await?;
+    state.map(|state| Ceremony::from_json(&state)).transpose()
+}
+
+/// Begins the use of one of `keys`; of any that the authenticator has, where there are none.
+///
+/// # Errors
+/// `too_many_attempts` where too many are under way, or where the database fails.
+pub async fn begin_assertion(
+    cx: &Cx,
+    kind: &Kind,
+    keys: &[Passkey],
+    verification: Verification,
+) -> Result<Begun> {
+    let party = rp_id(cx);
+    let of_party = keys.iter().filter(|key| key.rp_id == party);
+    let allowed: Vec<Credential> =
+        of_party.map(|key| Credential::from_json(&key.credential)).collect::<Result<_>>()?;
+    let (options, ceremony) = relying_party(cx)?.begin_assertion(&allowed, verification)?;
+    Ok(Begun { id: begin(cx, kind, &ceremony).await?, options })
+}
+
+/// A credential that was used rightly.
+#[derive(Debug)]
+pub struct Proved {
+    /// Whose it is.
+    pub user: UserId,
+    /// Which one.
+    pub passkey: PasskeyId,
+    /// Whether the device verified its user.
+    pub user_verified: bool,
+    /// The row that writes the use down; it has to change exactly one.
+    pub used: Query,
+}
+
+/// Judges the answer of an authenticator; the ceremony is used up.
+///
+/// # Errors
+/// Where the database fails.
+pub async fn finish_assertion(
+    cx: &Cx,
+    kind: &Kind,
+    id: CeremonyId,
+    answer: &Value,
+) -> Result<Result<Proved, Refused>> {
+    let Some(ceremony) = take(cx, kind, id).await? else { return Ok(Err(Refused)) };
+    let Some(credential_id) = credential_id_of(answer) else { return Ok(Err(Refused)) };
+    let party = rp_id(cx);
+    let input = (cx.tenant.id, party, credential_id.as_bytes().to_vec());
+    let key = cx
+        .app
+        .db
+        .read(input, |tx, (tenant, party, id)| {
+            Box::pin(store::passkeys::by_credential(tx, *tenant, party, id))
+        })
+        .await?;
+    let Some(key) = key else { return Ok(Err(Refused)) };
+    // The authenticator says whose credential it thinks it is (WebAuthn L3 §7.2, step 6).
+    let handle = handle(key.user);
+    if user_handle_of(answer).is_some_and(|given| !given.is_empty() && given != handle) {
+        return Ok(Err(Refused));
+    }
+    let stored = Credential::from_json(&key.credential)?;
+    match relying_party(cx)?.finish_assertion(&ceremony, answer, &stored) {
+        Ok(asserted) => {
+            let counter = i64::from(asserted.counter);
+            let text = asserted.credential.to_json()?;
+            let backed_up = asserted.credential.backed_up();
+            Ok(Ok(Proved {
+                user: key.user,
+                passkey: key.id,
+                user_verified: asserted.user_verified,
+                used: store::passkeys::used(
+                    cx.tenant.id,
+                    key.id,
+                    (&text, counter),
+                    backed_up,
+                    cx.now,
+                ),
+            }))
+        }
+        Err(fault) => {
+            refuse(cx, &key, fault).await?;
+            Ok(Err(Refused))
+        }
+    }
+}
+
+/// The opaque handle under which authenticators know a user: the number of its id.
+fn handle(user: UserId) -> [u8; 16] {
+    *user.uuid().as_bytes()
+}
+
+/// Writes down why an answer was refused. A counter that went back may mean that the credential
+/// was copied, so it has an event of its own.
+async fn refuse(cx: &Cx, key: &Passkey, fault: WebauthnFault) -> Result<()> {
+    let action = match fault {
+        WebauthnFault::CounterWentBack => Action::PasskeyCounterWentBack,
+        WebauthnFault::Malformed | WebauthnFault::Refused(_) => Action::PasskeyRefused,
+    };
+    let target = Target::User(Some(key.user));
+    let event = Event::failure(action, Actor::Anonymous, target, reason(fault))
+        .with("passkey", key.id.to_string());
+    let row = cx.record(event)?;
+    cx.app.db.write(row, |tx, row| Box::pin(row.clone().execute(tx))).await?;
+    Ok(())
+}
+
+/// Why an answer was refused, for the audit trail.
+pub(super) fn reason(fault: WebauthnFault) -> &'static str {
+    match fault {
+        WebauthnFault::CounterWentBack => "the counter went back",
+        WebauthnFault::Malformed => "malformed",
+        WebauthnFault::Refused(reason) => reason,
+    }
+}
+
+fn policy(cx: &Cx) -> RegistrationPolicy {
+    let passkeys = &cx.tenant.settings.passkeys;
+    let demanded = passkeys.sign_in == PasskeySignIn::Required;
+    RegistrationPolicy {
+        verification: if demanded || passkeys.user_verification {
+            Verification::Required
+        } else {
+            Verification::Preferred
+        },
+        discoverable: if demanded { Discoverable::Required } else { Discoverable::Preferred },
+        aaguids: passkeys.allowed_aaguids.clone(),
+    }
+}
+
+/// Begins the enrolment of a credential of a user who has `keys` already.
+///
+/// # Errors
+/// As [`begin_assertion`].
+pub async fn begin_registration(cx: &Cx, user: &User, keys: &[Passkey]) -> Result<Begun> {
+    let known = keys.iter().filter_map(|key| Credential::from_json(&key.credential).ok());
+    let exclude: Vec<_> = known.map(|credential| credential.id().clone()).collect();
+    let display_name = format!("{} {}", user.first_name, user.last_name);
+    let owner =
+        Owner { handle: handle(user.id), name: &user.email, display_name: display_name.trim() };
+    let party = relying_party(cx)?;
+    let (options, ceremony) = party.begin_registration(&owner, &exclude, &policy(cx))?;
+    Ok(Begun { id: begin(cx, &Kind::Register(user.id), &ceremony).await?, options })
+}
+
+/// Judges the answer of an authenticator to an enrolment; the ceremony is used up.
+///
+/// # Errors
+/// Where the database fails.
+pub async fn finish_registration(
+    cx: &Cx,
+    user: UserId,
+    id: CeremonyId,
+    answer: &Value,
+) -> Result<Result<Credential, WebauthnFault>> {
+    let Some(ceremony) = take(cx, &Kind::Register(user), id).await? else {
+        return Ok(Err(WebauthnFault::Refused("no such ceremony")));
+    };
+    Ok(relying_party(cx)?.finish_registration(&ceremony, answer, &policy(cx)))
+}

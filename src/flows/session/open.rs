@@ -1,0 +1,203 @@
+//! Opening a session: what every way of signing in ends with.
+//!
+//! The session's row holds only if what it rests on still does, so it comes with the rows that use
+//! up one-time things: all of them are written, or none.
+
+use super::{Opened, prepare};
+use crate::{
+    crypto::opaque::{Token, digest_text},
+    db::Query,
+    domain::{agent, session::Persistence, user::User},
+    error::{Code, Error, Result},
+    flows::{
+        Cx, outbox, password,
+        tokens::{self, Minted, SessionFacts},
+    },
+    id::{DeviceId, UserId},
+    mail::message::Message,
+    store,
+};
+
+/// Notices of new devices to one account in an hour.
+const NOTICES_PER_HOUR: u32 = 5;
+
+/// A fresh session and the device it was opened from.
+#[derive(Debug)]
+pub struct SignedIn {
+    /// Whose.
+    pub user: UserId,
+    /// The session with its cookie's secret.
+    pub session: Opened,
+    /// The cookie of a device that is new.
+    pub device: Option<Token>,
+    /// What a client is handed in the place of the session's cookie.
+    pub tokens: Option<Minted>,
+}
+
+/// The device that somebody signs in from.
+#[derive(Debug, Clone)]
+pub struct Visitor {
+    /// The known device whose cookie was shown.
+    pub device: Option<DeviceId>,
+    /// The kind of device and its network, as [`place`] has it.
+    pub place: String,
+    /// Whether the user has signed in from this kind of device and network before.
+    pub place_known: bool,
+}
+
+/// The kind of the caller's device and its network, as one short text that tells neither.
+#[must_use]
+pub fn place(cx: &Cx) -> String {
+    use base64::Engine as _;
+    let parts = ["place", &cx.caller.agent, &cx.caller.address.network()];
+    base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(digest_text(&parts))
+}
+
+/// What a session rests on.
+#[derive(Debug)]
+pub struct Grounds<'a> {
+    /// Whose.
+    pub user: &'a User,
+    /// The epoch of the credentials that were shown.
+    pub epoch: i64,
+    /// How he proved who he is, space separated (RFC 8176).
+    pub auth_methods: String,
+    /// Whether it outlives the browser.
+    pub persistence: Persistence,
+    /// The password hash that was checked, where one was.
+    pub checked_hash: Option<&'a str>,
+    /// From where.
+    pub visitor: &'a Visitor,
+}
+
+/// A session about to be opened.
+#[derive(Debug)]
+pub struct Opening {
+    signed_in: SignedIn,
+    facts: SessionFacts,
+    email_key: String,
+    must: Vec<Query>,
+    rows: Vec<Query>,
+    notice: Option<Query>,
+}
+
+impl Opening {
+    /// Prepares a session.
+    ///
+    /// # Errors
+    /// Where there is no randomness.
+    pub fn new(cx: &Cx, grounds: Grounds<'_>) -> Result<Self> {
+        let Grounds { user, visitor, .. } = grounds;
+        let (epoch, methods) = (grounds.epoch, grounds.auth_methods);
+        let (new, session) = prepare(cx, user.id, epoch, grounds.persistence, methods)?;
+        let (device, row) = device(cx, user, visitor)?;
+        let stranger = device.is_some() && !visitor.place_known;
+        Ok(Self {
+            must: vec![store::sessions::insert(cx.tenant.id, &new, grounds.checked_hash)],
+            rows: vec![row],
+            notice: if stranger { Some(notice(cx, user)?) } else { None },
+            email_key: user.email_key.clone(),
+            facts: SessionFacts::of(&new),
+            signed_in: SignedIn { user: user.id, session, device, tokens: None },
+        })
+    }
+
+    /// The session's public handle, as it will be.
+    #[must_use]
+    pub fn id(&self) -> crate::id::SessionId {
+        self.signed_in.session.id
+    }
+
+    /// Has tokens made with the session, where it is a client of ours that asks for it.
+    ///
+    /// # Errors
+    /// Where there is no such client, no key or no randomness.
+    pub async fn mint(&mut self, cx: &Cx, client_id: Option<&str>) -> Result<()> {
+        let Some(id) = client_id else { return Ok(()) };
+        let (queries, minted) = tokens::prepare(cx, &tokens::client(id)?, &self.facts).await?;
+        self.rows.extend(queries);
+        self.signed_in.tokens = Some(minted);
+        Ok(())
+    }
+
+    /// Something that has to change exactly one row; where it does not, no session is opened.
+    pub fn must(&mut self, query: Query) {
+        self.must.push(query);
+    }
+
+    /// Something else that is written with the session.
+    pub fn also(&mut self, queries: impl IntoIterator<Item = Query>) {
+        self.rows.extend(queries);
+    }
+
+    /// Writes everything, or nothing.
+    ///
+    /// # Errors
+    /// [`overtaken`] where something that it rests on no longer holds, or where the database
+    /// fails.
+    pub async fn write(self, cx: &Cx) -> Result<SignedIn> {
+        let told = self.notice.is_some();
+        let (count, mut queries) = (self.must.len(), self.must);
+        queries.extend(self.rows);
+        let input = (cx.clone(), self.email_key, (count, queries), self.notice);
+        cx.app
+            .db
+            .write(input, |tx, (cx, key, (count, queries), notice)| {
+                Box::pin(async move {
+                    let mut queries = queries.clone();
+                    if let Some(notice) = notice
+                        && outbox::may_mail(tx, cx, "new_device", key, NOTICES_PER_HOUR).await?
+                    {
+                        queries.push(notice.clone());
+                    }
+                    let counts = tx.pipeline(queries).await?;
+                    let held = counts.iter().take(*count).all(|changed| *changed == 1);
+                    if held { Ok(()) } else { Err(overtaken()) }
+                })
+            })
+            .await?;
+        if told {
+            cx.app.mail_due.notify_one();
+        }
+        Ok(self.signed_in)
+    }
+}
+
+/// Says that what was read no longer holds: somebody was faster. Nothing was written; the caller
+/// looks again, and tells nobody of this.
+#[must_use]
+pub fn overtaken() -> Error {
+    Error::refused(Code::InvalidToken)
+}
+
+/// Whether an error is [`overtaken`].
+#[must_use]
+pub fn is_overtaken(error: &Error) -> bool {
+    matches!(error, Error::Refused(no) if no.code == Code::InvalidToken)
+}
+
+/// The device's row, and a cookie where it is new.
+fn device(cx: &Cx, user: &User, visitor: &Visitor) -> Result<(Option<Token>, Query)> {
+    if let Some(known) = visitor.device {
+        return Ok((None, store::devices::seen(cx.tenant.id, known, cx.now)));
+    }
+    let token = Token::generate(&cx.app.entropy)?;
+    let device = store::devices::Device {
+        id: cx.id()?,
+        user: user.id,
+        digest: *token.digest().as_bytes(),
+        place: visitor.place.clone(),
+        label: agent::label(&cx.caller.agent),
+    };
+    Ok((Some(token), store::devices::remember(cx.tenant.id, &device, cx.now)))
+}
+
+/// The notice of a sign-in from a device that is not known.
+fn notice(cx: &Cx, user: &User) -> Result<Query> {
+    let message = Message::NewDevice {
+        at: cx.now.micros(),
+        device: agent::label(&cx.caller.agent),
+        address: cx.caller.address.text(),
+    };
+    outbox::mail(cx, password::recipient(cx, user), &message)
+}

@@ -3,7 +3,7 @@
 //! it was begun for.
 
 use serde_json::Value;
-use url::Url;
+use url::{Host, Url};
 
 use crate::{
     app::App,
@@ -18,7 +18,7 @@ use crate::{
         settings::{PasskeySignIn, Settings},
         user::User,
     },
-    error::{Context as _, Error, Result},
+    error::{Code, Context as _, Error, Result},
     flows::Cx,
     id::{CeremonyId, ChallengeId, Id as _, PasskeyId, SessionId, UserId},
     store::{self, passkeys::Passkey},
@@ -70,10 +70,26 @@ pub struct Begun {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Refused;
 
+/// Where passkeys are used unless a tenant says otherwise: at the public address. A browser takes
+/// no number for a domain, but it takes `localhost` for the machine itself.
+fn own_origin(app: &App) -> Url {
+    let mut url = app.config.public_url.clone();
+    let is_loopback = match url.host() {
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        _ => false,
+    };
+    if is_loopback {
+        // Another host for an http address is always possible.
+        let _ = url.set_host(Some("localhost"));
+    }
+    url
+}
+
 /// The relying party id of the tenant.
 #[must_use]
 pub fn rp_id(cx: &Cx) -> String {
-    let host = || cx.app.config.public_url.host_str().unwrap_or_default().to_owned();
+    let host = || own_origin(&cx.app).host_str().unwrap_or_default().to_owned();
     cx.tenant.settings.passkeys.rp_id.clone().unwrap_or_else(host)
 }
 
@@ -89,7 +105,8 @@ pub async fn related_origins(app: &App, party: &str) -> Result<Vec<String>> {
         .db
         .read((), |tx, ()| Box::pin(store::tenants::with_origins_all_tenants(tx, TENANTS)))
         .await?;
-    let own = app.config.public_url.host_str().unwrap_or_default();
+    let own = own_origin(app);
+    let own = own.host_str().unwrap_or_default();
     let mut origins = Vec::new();
     for (partner, tenant) in layers {
         let layer = |text: &str| serde_json::from_str(text).doing("reading settings");
@@ -105,9 +122,12 @@ pub async fn related_origins(app: &App, party: &str) -> Result<Vec<String>> {
 
 fn relying_party(cx: &Cx) -> Result<RelyingParty> {
     let origins = &cx.tenant.settings.passkeys.origins;
-    let own = [cx.app.config.public_url.clone()];
+    let own = [own_origin(&cx.app)];
     let origins: &[Url] = if origins.is_empty() { &own } else { origins };
-    RelyingParty::new(&rp_id(cx), &cx.tenant.name, origins)
+    RelyingParty::new(&rp_id(cx), &cx.tenant.name, origins).map_err(|why| {
+        tracing::warn!(why, "no passkeys at this public address");
+        Error::refused(Code::MethodNotAvailable)
+    })
 }
 
 async fn begin(cx: &Cx, kind: &Kind, ceremony: &Ceremony) -> Result<CeremonyId> {
@@ -151,6 +171,10 @@ pub async fn begin_assertion(
     let of_party = keys.iter().filter(|key| key.rp_id == party);
     let allowed: Vec<Credential> =
         of_party.map(|key| Credential::from_json(&key.credential)).collect::<Result<_>>()?;
+    // An empty list would let anybody's credential answer, which only a sign-in wants.
+    if allowed.is_empty() && !matches!(kind, Kind::SignIn) {
+        return Err(Error::refused(Code::MethodNotAvailable));
+    }
     let (options, ceremony) = relying_party(cx)?.begin_assertion(&allowed, verification)?;
     Ok(Begun { id: begin(cx, kind, &ceremony).await?, options })
 }

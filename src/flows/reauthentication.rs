@@ -115,9 +115,8 @@ async fn factor(
         return Err(Error::Throttled { retry });
     }
     let written = match judge(me, method, proof).await? {
-        Some(uses) => {
-            let mut rows = vec![uses];
-            rows.push(store::attempts::clear(cx.tenant.id, subject));
+        Some(spent) => {
+            let rows = vec![spent, store::attempts::clear(cx.tenant.id, subject)];
             write(me, method.references(), rows).await
         }
         None => Err(overtaken()),
@@ -198,7 +197,7 @@ async fn refuse(me: &Me, method: Method, subject: [u8; 32]) -> Result<Error> {
 }
 
 /// Makes the proof recent. What the first rows use up has to be there.
-async fn write(me: &Me, references: &str, uses: Vec<Query>) -> Result<Option<Opened>> {
+async fn write(me: &Me, references: &str, spent: Vec<Query>) -> Result<Option<Opened>> {
     let cx = me.cx();
     let secret = Token::generate(&cx.app.entropy)?;
     let new = match me.shown_by {
@@ -206,7 +205,7 @@ async fn write(me: &Me, references: &str, uses: Vec<Query>) -> Result<Option<Ope
         ShownBy::Token => me.secret_digest,
     };
     let methods = united(&me.session.auth_methods, references);
-    let is_factor = !uses.is_empty();
+    let is_factor = !spent.is_empty();
     let proved = store::sessions::prove(
         cx.tenant.id,
         me.session.id,
@@ -215,7 +214,7 @@ async fn write(me: &Me, references: &str, uses: Vec<Query>) -> Result<Option<Ope
         cx.now,
     );
     let mut queries = vec![proved];
-    queries.extend(uses);
+    queries.extend(spent);
     queries.push(cx.record(me.person.event(Action::Reauthenticated).with("by", references))?);
     let must = if is_factor { 2 } else { 1 };
     cx.app

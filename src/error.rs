@@ -115,6 +115,8 @@ codes! {
     EmailDomainNotAllowed => "email_domain_not_allowed",
     /// The address has yet to be confirmed; told only after the right password.
     EmailNotVerified => "email_not_verified",
+    /// The access token is good, but not for this.
+    InsufficientScope => "insufficient_scope",
     /// A fault of ours.
     InternalError => "internal_error",
     /// The Bearer token of the calling application is missing or not good.

@@ -15,7 +15,6 @@ use crate::{
     db::Query,
     domain::{
         audit::{Action, Actor, Event, Target},
-        session::Session,
         tenant::{Slug, Tenant},
         token::{Client, Use, Verdict, access_expiry, context_class, idle_limit, judge},
     },
@@ -391,7 +390,7 @@ impl Claims {
 }
 
 /// What an access token says, if it is one of ours and has not ended. Whether its session has is
-/// not looked at: see [`session`].
+/// not looked at: see [`crate::flows::me::Me::by_token`].
 ///
 /// # Errors
 /// `not_authenticated`, or where the database fails.
@@ -420,18 +419,4 @@ fn parse(app: &App, claims: &AccessClaims) -> Option<Claims> {
         auth_methods: claims.amr.join(" "),
         expires_at: at(claims.exp)?,
     })
-}
-
-/// The session of a good access token, if it lives: an access token says what was so when it was
-/// made; this says whether it still is.
-///
-/// # Errors
-/// Where the database fails.
-pub async fn session(app: &App, claims: &Claims, now: Timestamp) -> Result<Option<Session>> {
-    let Some(session) = claims.session else { return Ok(None) };
-    app.db
-        .read((claims.tenant, (session, claims.user), now), |tx, (tenant, whose, now)| {
-            Box::pin(store::grants::session_of(tx, *tenant, *whose, *now))
-        })
-        .await
 }

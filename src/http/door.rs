@@ -85,14 +85,26 @@ impl Door {
     #[must_use]
     pub fn cx(&self, tenant: Arc<Tenant>) -> Cx {
         tracing::Span::current().record("tenant", tenant.slug.as_str());
-        let caller = Caller {
+        let caller = Arc::new(self.caller());
+        Cx { app: Arc::clone(&self.app), tenant, caller, now: self.now() }
+    }
+
+    /// Who asks.
+    #[must_use]
+    pub fn caller(&self) -> Caller {
+        Caller {
             address: self.facts.client,
             agent: agent::kept(text(&self.headers, header::USER_AGENT).unwrap_or_default()),
             locale: Locale::En,
             accept_language: text(&self.headers, header::ACCEPT_LANGUAGE).map(str::to_owned),
             request_id: self.facts.id.clone(),
-        };
-        Cx { app: Arc::clone(&self.app), tenant, caller: Arc::new(caller), now: self.facts.now }
+        }
+    }
+
+    /// When the request came.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.facts.now
     }
 
     /// The way in for programs: the tenant in use, the caller's token good or not demanded, and
@@ -126,7 +138,7 @@ impl Door {
     /// # Errors
     /// `tenant_not_found`, `tenant_suspended`.
     pub async fn open_to_all(&self) -> Result<Cx> {
-        self.cx(Locale::En).await
+        Ok(self.cx(tenants::resolve(&self.app, &self.slug).await?))
     }
 
     /// The language the browser asks for.

@@ -131,6 +131,7 @@ fn refused(code: Code) -> StatusCode {
         Code::AccountSuspended
         | Code::CrossSiteRequest
         | Code::EmailNotVerified
+        | Code::InsufficientScope
         | Code::RegistrationDisabled
         | Code::TenantSuspended
         | Code::DeletionNotAllowed

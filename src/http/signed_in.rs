@@ -17,10 +17,11 @@ use super::{
 };
 use crate::{
     app::App,
+    domain::token::ACCOUNT,
     error::{Code, Error, Result},
     flows::{
         me::{Enroller, Me},
-        tenants,
+        tenants, tokens,
     },
 };
 
@@ -74,8 +75,16 @@ impl FromRequestParts<Arc<App>> for Enrolling {
     }
 }
 
-async fn by_token(_door: &Door, _token: &str) -> Result<Me> {
-    Err(Error::refused(Code::NotAuthenticated))
+async fn by_token(door: &Door, token: &str) -> Result<Me> {
+    let claims = tokens::verify(door.app(), token, door.now()).await?;
+    if !claims.allows(ACCOUNT) {
+        return Err(Error::Forbidden(Code::InsufficientScope));
+    }
+    let nobody = || Error::refused(Code::NotAuthenticated);
+    let session = claims.session.ok_or_else(nobody)?;
+    let tenant = tenants::resolve_id(door.app(), claims.tenant).await?;
+    let me = Me::by_token(door.cx(tenant), session).await?;
+    if me.user().id == claims.user { Ok(me) } else { Err(nobody()) }
 }
 
 async fn by_cookie(door: &Door) -> Result<Me> {

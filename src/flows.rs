@@ -27,11 +27,13 @@ use crate::{
 pub mod audit;
 pub mod captcha;
 pub mod ceremonies;
+pub mod factors;
 pub mod gate;
 pub mod keys;
 pub mod login;
 pub mod me;
 pub mod outbox;
+pub mod passkey_login;
 pub mod password;
 pub mod reauthentication;
 pub mod register;

@@ -202,17 +202,25 @@ fn handle(user: UserId) -> [u8; 16] {
 /// Writes down why an answer was refused. A counter that went back may mean that the credential
 /// was copied, so it has an event of its own.
 async fn refuse(cx: &Cx, key: &Passkey, fault: WebauthnFault) -> Result<()> {
-    let (action, reason) = match fault {
-        WebauthnFault::CounterWentBack => (Action::PasskeyCounterWentBack, "counter_went_back"),
-        WebauthnFault::Malformed => (Action::PasskeyRefused, "malformed"),
-        WebauthnFault::Refused(reason) => (Action::PasskeyRefused, reason),
+    let action = match fault {
+        WebauthnFault::CounterWentBack => Action::PasskeyCounterWentBack,
+        WebauthnFault::Malformed | WebauthnFault::Refused(_) => Action::PasskeyRefused,
     };
     let target = Target::User(Some(key.user));
-    let event = Event::failure(action, Actor::Anonymous, target, reason)
+    let event = Event::failure(action, Actor::Anonymous, target, reason(fault))
         .with("passkey", key.id.to_string());
     let row = cx.record(event)?;
     cx.app.db.write(row, |tx, row| Box::pin(row.clone().execute(tx))).await?;
     Ok(())
+}
+
+/// Why an answer was refused, for the audit trail.
+pub(super) fn reason(fault: WebauthnFault) -> &'static str {
+    match fault {
+        WebauthnFault::CounterWentBack => "the counter went back",
+        WebauthnFault::Malformed => "malformed",
+        WebauthnFault::Refused(reason) => reason,
+    }
 }
 
 fn policy(cx: &Cx) -> RegistrationPolicy {

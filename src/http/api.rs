@@ -11,19 +11,15 @@ use axum_extra::extract::cookie::Cookie;
 use serde::Serialize;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::{
-    cookies,
-    wire::{ApiResponse, MetaResponse},
-};
-use crate::{
-    app::App,
-    flows::{Cx, session::open::SignedIn},
-};
+use super::wire::{ApiResponse, MetaResponse};
+use crate::{app::App, flows::Cx};
 
 pub mod captcha;
+pub mod factors;
 pub mod jwks;
 pub mod login;
 pub mod mfa;
+pub mod passkey;
 pub mod password;
 pub mod register;
 pub mod verify_email;
@@ -43,6 +39,20 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(captcha::challenge))
         .routes(routes!(jwks::tenant_jwks))
         .routes(routes!(jwks::platform_jwks))
+        .routes(routes!(passkey::begin))
+        .routes(routes!(passkey::finish))
+        .routes(routes!(factors::list))
+        .routes(routes!(factors::totp_setup))
+        .routes(routes!(factors::totp_confirm))
+        .routes(routes!(factors::totp_disable))
+        .routes(routes!(factors::email_enable))
+        .routes(routes!(factors::email_confirm))
+        .routes(routes!(factors::email_disable))
+        .routes(routes!(factors::webauthn_begin))
+        .routes(routes!(factors::webauthn_finish))
+        .routes(routes!(factors::webauthn_rename, factors::webauthn_delete))
+        .routes(routes!(factors::backup_codes))
+        .routes(routes!(factors::set_default))
 }
 
 /// A successful answer in the envelope, with the cookies it sets.
@@ -84,19 +94,6 @@ impl<T: Serialize> IntoResponse for Reply<T> {
             }
         }
         response
-    }
-}
-
-/// An answer that sets the cookies of a session just opened. A client that is handed tokens is
-/// handed no session cookie: what it does not need could only be used against it.
-fn signed_in_reply<T>(cx: &Cx, data: T, signed_in: &SignedIn) -> Reply<T> {
-    let mut reply = Reply::new(cx, data);
-    if signed_in.tokens.is_none() {
-        reply = reply.with_cookie(cookies::session(cx, &signed_in.session));
-    }
-    match &signed_in.device {
-        Some(token) => reply.with_cookie(cookies::device(cx, token)),
-        None => reply,
     }
 }
 

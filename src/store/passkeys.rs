@@ -55,31 +55,26 @@ impl FromRow for Passkey {
     }
 }
 
-/// Enrols a credential; `false` where it has an owner already or the user has `limit` of them.
-pub async fn insert(tx: &mut Tx, tenant: TenantId, new: &Passkey, limit: i64) -> Result<bool> {
-    let made =
-        sql("INSERT INTO passkeys (tenant_id, id, user_id, rp_id, credential_id, credential, \
-                                          counter, name, aaguid, user_verified, backed_up, \
-                                          created_at) \
+/// Enrols a credential; 0 rows where it has an owner already or the user has `limit` of them.
+pub fn insert(tenant: TenantId, new: &Passkey, limit: i64) -> Query {
+    sql("INSERT INTO passkeys (tenant_id, id, user_id, rp_id, credential_id, credential, \
+                               counter, name, aaguid, user_verified, backed_up, created_at) \
          SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12 \
          WHERE (SELECT COUNT(*) FROM passkeys WHERE tenant_id = $1 AND user_id = $3) < $13 \
          ON CONFLICT DO NOTHING")
-        .bind(tenant)
-        .bind(new.id)
-        .bind(new.user)
-        .bind(new.rp_id.as_str())
-        .bind(new.credential_id.clone())
-        .bind(new.credential.as_str())
-        .bind(new.counter)
-        .bind(new.name.as_str())
-        .bind(new.aaguid.clone())
-        .bind(new.user_verified)
-        .bind(new.backed_up)
-        .bind(new.created_at)
-        .bind(limit)
-        .execute(tx)
-        .await?;
-    Ok(made == 1)
+    .bind(tenant)
+    .bind(new.id)
+    .bind(new.user)
+    .bind(new.rp_id.as_str())
+    .bind(new.credential_id.clone())
+    .bind(new.credential.as_str())
+    .bind(new.counter)
+    .bind(new.name.as_str())
+    .bind(new.aaguid.clone())
+    .bind(new.user_verified)
+    .bind(new.backed_up)
+    .bind(new.created_at)
+    .bind(limit)
 }
 
 /// The credentials of a user, in the order they were enrolled.

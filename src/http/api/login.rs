@@ -3,11 +3,14 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Reply, signed_in_reply};
+use super::{Reply, mfa::signed_in_reply};
 use crate::{
     domain::{email::Email, factor::Method, password::Password, session::Persistence},
     error::{Error, Fault, Result},
-    flows::login::{Input, Outcome, login as sign_in},
+    flows::{
+        Cx,
+        login::{Input, Outcome, login as sign_in},
+    },
     http::{
         cookies,
         door::Door,
@@ -68,7 +71,7 @@ impl ClassName for LoginResponse {
     const CLASS_NAME: &'static str = "LoginResponse";
 }
 
-type LoginReply = ApiResponse<LoginResponse>;
+pub(super) type LoginReply = ApiResponse<LoginResponse>;
 
 /// Login
 ///
@@ -100,7 +103,12 @@ pub(super) async fn login(
         trusted_device: body.trusted_device_token,
         client_id: None,
     };
-    Ok(match sign_in(&cx, &input).await? {
+    Ok(rendered(&cx, sign_in(&cx, &input).await?))
+}
+
+/// The documented answer to what a sign-in came to.
+pub(super) fn rendered(cx: &Cx, outcome: Outcome) -> Reply<LoginResponse> {
+    match outcome {
         Outcome::SignedIn(signed_in) => {
             let data = LoginResponse {
                 status: "success",
@@ -108,10 +116,10 @@ pub(super) async fn login(
                 session_id: Some(signed_in.session.id.to_string()),
                 ..LoginResponse::default()
             };
-            signed_in_reply(&cx, data, &signed_in)
+            signed_in_reply(cx, data, &signed_in)
         }
         Outcome::Challenge { user, token, methods, default } => Reply::new(
-            &cx,
+            cx,
             LoginResponse {
                 status: "mfa_required",
                 user_id: Some(user.to_string()),
@@ -123,7 +131,7 @@ pub(super) async fn login(
             },
         ),
         Outcome::Enrol { user, token } => Reply::new(
-            &cx,
+            cx,
             LoginResponse {
                 status: "mfa_enrollment_required",
                 user_id: Some(user.to_string()),
@@ -133,14 +141,14 @@ pub(super) async fn login(
             },
         ),
         Outcome::ChangePassword { user } => Reply::new(
-            &cx,
+            cx,
             LoginResponse {
                 status: "password_change_required",
                 user_id: Some(user.to_string()),
                 ..LoginResponse::default()
             },
         ),
-    })
+    }
 }
 
 /// Address and password, with the faults of both at once.

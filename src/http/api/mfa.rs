@@ -4,13 +4,15 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-use super::{Reply, say, signed_in_reply};
+use super::{Reply, say};
 use crate::{
     domain::factor::Method,
     error::{Code, Error, Fault, Loc, Result},
     flows::{
         Cx,
+        ceremonies::Begun,
         second_factor::{self, Answer, Named, Outcome, Proof},
+        session::open::SignedIn,
     },
     http::{
         cookies,
@@ -84,10 +86,14 @@ pub(super) async fn send_email_mfa(
 /// A WebAuthn ceremony that has begun.
 #[derive(Debug, Serialize)]
 pub(super) struct CeremonyBegun {
-    /// What names it at the finish.
-    pub(super) challenge_id: String,
-    /// The options for the browser.
-    pub(super) options: Value,
+    challenge_id: String,
+    options: Value,
+}
+
+impl From<Begun> for CeremonyBegun {
+    fn from(begun: Begun) -> Self {
+        Self { challenge_id: begun.id.to_string(), options: begun.options }
+    }
 }
 
 /// Begin Webauthn Auth
@@ -114,10 +120,7 @@ pub(super) async fn begin_webauthn_auth(
 ) -> Result<Reply<CeremonyBegun>> {
     let cx = door.open().await?;
     let begun = second_factor::webauthn::begin(&cx, &query.named(&cx, &door)).await?;
-    Ok(Reply::new(
-        &cx,
-        CeremonyBegun { challenge_id: begun.id.to_string(), options: begun.options },
-    ))
+    Ok(Reply::new(&cx, begun.into()))
 }
 
 /// MFA verification request.
@@ -234,6 +237,19 @@ pub(super) async fn verify_mfa(
             signed_in_reply(&cx, data, &signed_in)
         }
     })
+}
+
+/// An answer that sets the cookies of a session just opened. A client that is handed tokens is
+/// handed no session cookie: what it does not need could only be used against it.
+pub(super) fn signed_in_reply<T>(cx: &Cx, data: T, signed_in: &SignedIn) -> Reply<T> {
+    let mut reply = Reply::new(cx, data);
+    if signed_in.tokens.is_none() {
+        reply = reply.with_cookie(cookies::session(cx, &signed_in.session));
+    }
+    match &signed_in.device {
+        Some(token) => reply.with_cookie(cookies::device(cx, token)),
+        None => reply,
+    }
 }
 
 /// The proof that a method needs; what is missing of it is a fault of the form.

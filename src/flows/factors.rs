@@ -222,6 +222,7 @@ async fn enrol(by: &Enroller, before: &Overview, new: Enrolment) -> Result<Enrol
             opening.must(store::challenges::consume(tenant, id, limit, cx.now));
             new.must.into_iter().for_each(|query| opening.must(query));
             opening.also(rows);
+            opening.mint(cx, step.client_id.as_deref()).await?;
             Some(opening.write(cx).await.map_err(too_late)?)
         }
     };

@@ -12,7 +12,7 @@ use serde::Serialize;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::wire::{ApiResponse, MetaResponse};
-use crate::{app::App, flows::Cx};
+use crate::{app::App, clock::Timestamp, flows::Cx};
 
 pub mod captcha;
 pub mod factors;
@@ -21,6 +21,7 @@ pub mod login;
 pub mod mfa;
 pub mod passkey;
 pub mod password;
+pub mod portal;
 pub mod register;
 pub mod verify_email;
 
@@ -37,6 +38,11 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(register::register))
         .routes(routes!(verify_email::verify_email))
         .routes(routes!(captcha::challenge))
+        .routes(routes!(portal::identify))
+        .routes(routes!(portal::authenticate))
+        .routes(routes!(portal::portal_login))
+        .routes(routes!(portal::portal_logout))
+        .routes(routes!(portal::portal_refresh))
         .routes(routes!(jwks::tenant_jwks))
         .routes(routes!(jwks::platform_jwks))
         .routes(routes!(passkey::begin))
@@ -65,7 +71,12 @@ pub struct Reply<T> {
 impl<T> Reply<T> {
     /// An answer to the request of `cx`.
     pub fn new(cx: &Cx, data: T) -> Self {
-        let meta = MetaResponse::new(&cx.caller.request_id, cx.now);
+        Self::at(&cx.caller.request_id, cx.now, data)
+    }
+
+    /// An answer to a request before there is a tenant.
+    fn at(request: &str, now: Timestamp, data: T) -> Self {
+        let meta = MetaResponse::new(request, now);
         Self { body: ApiResponse { data, meta }, cookies: Vec::new() }
     }
 

@@ -25,6 +25,8 @@ pub enum Dead {
     Captchas,
     /// Counts of failures and of mails that no rule looks at any more.
     Attempts,
+    /// The same, of the portal.
+    PortalAttempts,
     /// Devices not seen for 400 days.
     Devices,
     /// Mails sent a day ago, and mails given up 30 days ago.
@@ -33,7 +35,7 @@ pub enum Dead {
 
 impl Dead {
     /// Every kind.
-    pub const ALL: [Dead; 10] = [
+    pub const ALL: [Dead; 11] = [
         Self::Sessions,
         Self::IdleSessions,
         Self::Grants,
@@ -42,6 +44,7 @@ impl Dead {
         Self::Challenges,
         Self::Captchas,
         Self::Attempts,
+        Self::PortalAttempts,
         Self::Devices,
         Self::Mails,
     ];
@@ -90,6 +93,11 @@ pub async fn purge_all_tenants(tx: &mut Tx, dead: Dead, now: Timestamp, limit: i
         Dead::Attempts => (
             "DELETE FROM attempts WHERE (tenant_id, subject) IN \
              (SELECT tenant_id, subject FROM attempts WHERE expires_at <= $1 LIMIT $2)",
+            now,
+        ),
+        Dead::PortalAttempts => (
+            "DELETE FROM portal_attempts WHERE subject IN \
+             (SELECT subject FROM portal_attempts WHERE expires_at <= $1 LIMIT $2)",
             now,
         ),
         Dead::Devices => (

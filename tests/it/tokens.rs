@@ -74,7 +74,7 @@ async fn signed_in(settings: &str) -> (World, Cx, User, Minted) {
 }
 
 async fn refresh(app: &Arc<App>, token: &str) -> Result<Refreshed, Error> {
-    tokens::refresh(app, &operator(), token, app.clock.now()).await
+    tokens::refresh(app, &operator(), "portal", (token, app.clock.now())).await
 }
 
 /// That a refresh token is refused, as every bad one is.

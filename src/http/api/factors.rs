@@ -28,7 +28,7 @@ use crate::{
         cookies,
         extract::{Body, Path},
         signed_in::{Enrolling, SignedIn},
-        wire::HTTPValidationError,
+        wire::{HTTPValidationError, TokenFields},
     },
     id::PasskeyId,
 };
@@ -111,6 +111,9 @@ struct Enabled {
     /// The session, where this was a step of a sign-in.
     #[serde(skip_serializing_if = "Option::is_none")]
     session_id: Option<String>,
+    /// Where that sign-in began in the portal: what the portal is handed.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    tokens: Option<TokenFields>,
 }
 
 fn enabled(cx: &Cx, method: Method, id: Option<PasskeyId>, enrolled: &Enrolled) -> Reply<Value> {
@@ -121,6 +124,7 @@ fn enabled(cx: &Cx, method: Method, id: Option<PasskeyId>, enrolled: &Enrolled) 
         id: id.map(|id| id.to_string()),
         backup_codes: enrolled.backup_codes.as_ref().map(factors::BackupCodes::shown),
         session_id: signed_in.map(|signed_in| signed_in.session.id.to_string()),
+        tokens: signed_in.and_then(|it| it.tokens.as_ref()).map(TokenFields::of),
     });
     match signed_in {
         Some(signed_in) => super::mfa::signed_in_reply(cx, data, signed_in),

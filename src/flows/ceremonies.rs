@@ -6,6 +6,7 @@ use serde_json::Value;
 use url::Url;
 
 use crate::{
+    app::App,
     crypto::webauthn::{
         Ceremony, Credential, Discoverable, Owner, RegistrationPolicy, RelyingParty, Verification,
         WebauthnFault, credential_id_of, user_handle_of,
@@ -14,10 +15,10 @@ use crate::{
     domain::{
         audit::{Action, Actor, Event, Target},
         factor::{CEREMONIES, CEREMONY_LIFETIME},
-        settings::PasskeySignIn,
+        settings::{PasskeySignIn, Settings},
         user::User,
     },
-    error::{Error, Result},
+    error::{Context as _, Error, Result},
     flows::Cx,
     id::{CeremonyId, ChallengeId, Id as _, PasskeyId, SessionId, UserId},
     store::{self, passkeys::Passkey},
@@ -74,6 +75,32 @@ pub struct Refused;
 pub fn rp_id(cx: &Cx) -> String {
     let host = || cx.app.config.public_url.host_str().unwrap_or_default().to_owned();
     cx.tenant.settings.passkeys.rp_id.clone().unwrap_or_else(host)
+}
+
+/// Tenants whose settings are looked through for related origins.
+const TENANTS: i64 = 1000;
+
+/// The origins, of all tenants in use, on which passkeys of the relying party `party` are used.
+///
+/// # Errors
+/// Where the database fails, or settings cannot be read.
+pub async fn related_origins(app: &App, party: &str) -> Result<Vec<String>> {
+    let layers = app
+        .db
+        .read((), |tx, ()| Box::pin(store::tenants::with_origins_all_tenants(tx, TENANTS)))
+        .await?;
+    let own = app.config.public_url.host_str().unwrap_or_default();
+    let mut origins = Vec::new();
+    for (partner, tenant) in layers {
+        let layer = |text: &str| serde_json::from_str(text).doing("reading settings");
+        let passkeys = Settings::effective(&layer(&partner)?, &layer(&tenant)?).passkeys;
+        if passkeys.rp_id.as_deref().unwrap_or(own) == party {
+            origins.extend(passkeys.origins.iter().map(|it| it.origin().ascii_serialization()));
+        }
+    }
+    origins.sort();
+    origins.dedup();
+    Ok(origins)
 }
 
 fn relying_party(cx: &Cx) -> Result<RelyingParty> {

@@ -11,8 +11,15 @@ use axum_extra::extract::cookie::Cookie;
 use serde::Serialize;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::wire::{ApiResponse, MetaResponse};
-use crate::{app::App, clock::Timestamp, flows::Cx};
+use super::{
+    cookies,
+    wire::{ApiResponse, MetaResponse},
+};
+use crate::{
+    app::App,
+    clock::Timestamp,
+    flows::{Cx, session::open::SignedIn},
+};
 
 pub mod captcha;
 pub mod factors;
@@ -43,8 +50,6 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(portal::portal_login))
         .routes(routes!(portal::portal_logout))
         .routes(routes!(portal::portal_refresh))
-        .routes(routes!(jwks::tenant_jwks))
-        .routes(routes!(jwks::platform_jwks))
         .routes(routes!(passkey::begin))
         .routes(routes!(passkey::finish))
         .routes(routes!(factors::list))
@@ -59,6 +64,8 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(factors::webauthn_rename, factors::webauthn_delete))
         .routes(routes!(factors::backup_codes))
         .routes(routes!(factors::set_default))
+        .routes(routes!(jwks::tenant_jwks))
+        .routes(routes!(jwks::platform_jwks))
 }
 
 /// A successful answer in the envelope, with the cookies it sets.
@@ -105,6 +112,19 @@ impl<T: Serialize> IntoResponse for Reply<T> {
             }
         }
         response
+    }
+}
+
+/// An answer that sets the cookies of a session just opened. A client that is handed tokens is
+/// handed no session cookie: what it does not need could only be used against it.
+fn signed_in_reply<T>(cx: &Cx, data: T, signed_in: &SignedIn) -> Reply<T> {
+    let mut reply = Reply::new(cx, data);
+    if signed_in.tokens.is_none() {
+        reply = reply.with_cookie(cookies::session(cx, &signed_in.session));
+    }
+    match &signed_in.device {
+        Some(token) => reply.with_cookie(cookies::device(cx, token)),
+        None => reply,
     }
 }
 

@@ -74,6 +74,12 @@ impl Door {
         &self.app
     }
 
+    /// When the request came.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.facts.now
+    }
+
     /// The access token that came along.
     #[must_use]
     pub fn bearer(&self) -> Option<&str> {
@@ -99,12 +105,6 @@ impl Door {
             accept_language: text(&self.headers, header::ACCEPT_LANGUAGE).map(str::to_owned),
             request_id: self.facts.id.clone(),
         }
-    }
-
-    /// When the request came.
-    #[must_use]
-    pub fn now(&self) -> Timestamp {
-        self.facts.now
     }
 
     /// The way in for programs: the tenant in use, the caller's token good or not demanded, and

@@ -119,3 +119,22 @@ fn an_id_is_spelt_in_one_way_only() {
         assert_eq!(CredentialId::from_base64url(other), None, "{other}");
     }
 }
+
+#[test]
+fn what_is_stored_is_small_and_of_one_piece() {
+    let credential = registered(&mut Authenticator::new());
+    let mut json: Value = serde_json::from_str(&credential.to_json().unwrap()).unwrap();
+    json["id"] = json!("AQID");
+    assert!(Credential::from_json(&json.to_string()).is_err(), "two ids");
+    json["id"] = json!("");
+    assert!(Credential::from_json(&json.to_string()).is_err(), "an empty id");
+    assert!(Credential::from_json("{}").is_err());
+
+    let (_, ceremony) =
+        party().begin_assertion(std::slice::from_ref(&credential), Verification::Required).unwrap();
+    let text = ceremony.to_json().unwrap();
+    assert!(text.contains(&credential.id().to_base64url()));
+    assert!(!text.contains("EC_EC2"), "no keys are kept twice: {text}");
+    assert!(Ceremony::from_json("{}").is_err());
+    assert_eq!(format!("{ceremony:?}"), "Ceremony(assertion)");
+}

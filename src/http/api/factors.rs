@@ -111,7 +111,7 @@ struct Enabled {
     /// The session, where this was a step of a sign-in.
     #[serde(skip_serializing_if = "Option::is_none")]
     session_id: Option<String>,
-    /// Where that sign-in began in the portal: what the portal is handed.
+    /// Where the sign-in began in the portal: what the portal is handed.
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     tokens: Option<TokenFields>,
 }
@@ -127,7 +127,7 @@ fn enabled(cx: &Cx, method: Method, id: Option<PasskeyId>, enrolled: &Enrolled) 
         tokens: signed_in.and_then(|it| it.tokens.as_ref()).map(TokenFields::of),
     });
     match signed_in {
-        Some(signed_in) => super::mfa::signed_in_reply(cx, data, signed_in),
+        Some(signed_in) => super::signed_in_reply(cx, data, signed_in),
         None => Reply::new(cx, data),
     }
 }

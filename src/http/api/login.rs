@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Reply, mfa::signed_in_reply};
+use super::{Reply, signed_in_reply};
 use crate::{
     domain::{email::Email, factor::Method, password::Password, session::Persistence},
     error::{Error, Fault, Result},

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-use super::{Reply, say};
+use super::{Reply, say, signed_in_reply};
 use crate::{
     domain::factor::Method,
     error::{Code, Error, Fault, Loc, Result},
@@ -12,7 +12,6 @@ use crate::{
         Cx,
         ceremonies::Begun,
         second_factor::{self, Answer, Named, Outcome, Proof},
-        session::open::SignedIn,
     },
     http::{
         cookies,
@@ -237,19 +236,6 @@ pub(super) async fn verify_mfa(
             signed_in_reply(&cx, data, &signed_in)
         }
     })
-}
-
-/// An answer that sets the cookies of a session just opened. A client that is handed tokens is
-/// handed no session cookie: what it does not need could only be used against it.
-pub(super) fn signed_in_reply<T>(cx: &Cx, data: T, signed_in: &SignedIn) -> Reply<T> {
-    let mut reply = Reply::new(cx, data);
-    if signed_in.tokens.is_none() {
-        reply = reply.with_cookie(cookies::session(cx, &signed_in.session));
-    }
-    match &signed_in.device {
-        Some(token) => reply.with_cookie(cookies::device(cx, token)),
-        None => reply,
-    }
 }
 
 /// The proof that a method needs; what is missing of it is a fault of the form.

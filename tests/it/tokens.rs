@@ -61,7 +61,7 @@ async fn opening(world: &World, user: &User, persistence: Persistence) -> (Cx, O
 /// Opens a session with tokens.
 async fn sign_in(world: &World, user: &User, persistence: Persistence) -> Minted {
     let (cx, opening) = opening(world, user, persistence).await;
-    opening.write(&cx).await.unwrap().tokens.unwrap()
+    *opening.write(&cx).await.unwrap().tokens.unwrap()
 }
 
 /// A world in which Grace of `acme` has tokens.

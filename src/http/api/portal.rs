@@ -410,7 +410,7 @@ fn answer(outcome: &login::Outcome) -> AuthenticateResponse {
     let nothing = AuthenticateResponse::default;
     match outcome {
         login::Outcome::SignedIn(signed_in) => {
-            let tokens = signed_in.tokens.as_ref().map(TokenFields::of);
+            let tokens = signed_in.tokens.as_deref().map(TokenFields::of);
             AuthenticateResponse {
                 status: "success",
                 user_id: Some(signed_in.user.to_string()),

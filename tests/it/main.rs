@@ -22,6 +22,7 @@ mod jobs;
 mod mail;
 mod openapi;
 mod pages;
+mod portal;
 mod races;
 mod sessions;
 mod store;

@@ -581,3 +581,73 @@ async fn two_nodes_share_what_a_visitor_has() {
     let body = json!({"refresh_token": data["refresh_token"]});
     world.client().portal("refresh", &body).await.data();
 }
+
+/// The code of an authenticator app (RFC 6238) with a key in base 32.
+fn totp(key: &str, seconds: u64) -> String {
+    use aws_lc_rs::hmac;
+    let mut bits = String::new();
+    for letter in key.bytes() {
+        let value = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567".iter().position(|it| *it == letter);
+        bits += &format!("{:05b}", value.unwrap());
+    }
+    let octets = bits.as_bytes().chunks_exact(8);
+    let octet = |bits: &[u8]| u8::from_str_radix(std::str::from_utf8(bits).unwrap(), 2).unwrap();
+    let key: Vec<u8> = octets.map(octet).collect();
+    let key = hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, &key);
+    let tag = hmac::sign(&key, &(seconds / 30).to_be_bytes());
+    let start = usize::from(tag.as_ref()[19] & 15);
+    let word: [u8; 4] = tag.as_ref()[start..start + 4].try_into().unwrap();
+    format!("{:06}", (u32::from_be_bytes(word) & 0x7fff_ffff) % 1_000_000)
+}
+
+/// POSTs as somebody in the middle of a sign-in that waits for a first factor.
+async fn enrolling(client: &mut Client, token: &str, path: &str, body: &Value) -> Value {
+    client.headers.insert("x-mfa-token", token.parse().unwrap());
+    client.headers.insert("x-tenant", "acme".parse().unwrap());
+    let answer = client.post_json(&format!("/api/v1/me/mfa/{path}"), &body.to_string()).await;
+    client.headers.clear();
+    assert!(answer.set_cookie("session").is_none());
+    answer.data()
+}
+
+#[tokio::test]
+async fn a_sign_in_that_waits_for_a_first_factor_ends_with_the_tokens() {
+    let world = World::new().await;
+    let settings = r#"{"mfa": {"required": true, "email_allowed": false}}"#;
+    let acme = world.tenant("acme", settings).await;
+    world.user(&acme, GRACE).await;
+    let mut client = world.client();
+    let data = client.portal_login(GRACE, PASSWORD).await.data();
+    assert_eq!(data["status"], "mfa_enrollment_required");
+    let token = text(&data, "mfa_token");
+    let offer = enrolling(&mut client, &token, "totp/setup", &Value::Null).await;
+    let code = totp(&text(&offer, "secret"), world.app.clock.now().millis() / 1000);
+    let data = enrolling(&mut client, &token, "totp/confirm", &json!({"code": code})).await;
+    assert_eq!((&data["status"], &data["token_type"]), (&json!("enabled"), &json!("Bearer")));
+    let me = client.by_token(&text(&data, "access_token"), "GET", "/api/v1/me/mfa").await;
+    assert_eq!(me.data()["enabled"], true);
+}
+
+/// Names of the components that others' clients know.
+#[test]
+fn the_schemas_have_the_documented_names() {
+    let document = serde_json::to_value(countersign::http::openapi::document()).unwrap();
+    let login = "scaikey__api__v1__me__auth__LoginRequest";
+    for (endpoint, request, data) in [
+        ("identify", "IdentifyRequest", "IdentifyResponse"),
+        ("authenticate", "AuthenticateRequest", "AuthenticateResponse"),
+        ("login", login, "scaikey__api__v1__me__auth__LoginResponse"),
+        ("refresh", "RefreshRequest", "scaikey__api__v1__me__auth__RefreshResponse"),
+    ] {
+        let operation = &document["paths"][format!("/api/v1/auth/{endpoint}")]["post"];
+        let name = |part: &Value| {
+            let schema = &part["content"]["application/json"]["schema"];
+            text(schema, "$ref").rsplit('/').next().unwrap().to_owned()
+        };
+        assert_eq!(name(&operation["requestBody"]), request);
+        let envelope = name(&operation["responses"]["200"]);
+        let envelope = &document["components"]["schemas"][envelope]["properties"];
+        let reference = text(&envelope["data"], "$ref");
+        assert_eq!(reference.rsplit('/').next().unwrap(), data);
+    }
+}

@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use crate::{
     app::App,
     error::{Error, Result},
-    flows::{audit, outbox},
+    flows::{account_deletion, audit, outbox},
     store::{self, expiry::Dead},
 };
 
@@ -22,7 +22,8 @@ pub async fn run(app: Arc<App>, stop: watch::Receiver<bool>) {
     tokio::join!(
         every(&app, stop.clone(), Duration::from_secs(1), Job::Mail),
         every(&app, stop.clone(), Duration::from_secs(1), Job::Audit),
-        every(&app, stop, Duration::from_secs(30), Job::Expiry),
+        every(&app, stop.clone(), Duration::from_secs(30), Job::Expiry),
+        every(&app, stop, Duration::from_mins(1), Job::Deletion),
     );
 }
 
@@ -31,6 +32,7 @@ enum Job {
     Mail,
     Audit,
     Expiry,
+    Deletion,
 }
 
 async fn every(app: &Arc<App>, mut stop: watch::Receiver<bool>, pause: Duration, job: Job) {
@@ -54,7 +56,7 @@ async fn every(app: &Arc<App>, mut stop: watch::Receiver<bool>, pause: Duration,
         let mail = async {
             match job {
                 Job::Mail => app.mail_due.notified().await,
-                Job::Audit | Job::Expiry => std::future::pending().await,
+                Job::Audit | Job::Expiry | Job::Deletion => std::future::pending().await,
             }
         };
         tokio::select! {
@@ -66,7 +68,7 @@ async fn every(app: &Arc<App>, mut stop: watch::Receiver<bool>, pause: Duration,
 }
 
 /// One round of a job; whether there may be more to do at once.
-async fn step(app: &App, job: Job) -> Result<bool> {
+async fn step(app: &Arc<App>, job: Job) -> Result<bool> {
     match job {
         Job::Mail => Ok(outbox::send_due(app).await? > 0),
         Job::Audit => Ok(audit::chain(app).await? > 0),
@@ -74,6 +76,7 @@ async fn step(app: &App, job: Job) -> Result<bool> {
             outbox::observe(app).await?;
             purge(app).await
         }
+        Job::Deletion => account_deletion::delete_due(app).await,
     }
 }
 

@@ -12,8 +12,10 @@ use crate::{
     error::{Error, Result},
     flows::{me::Me, session},
     id::{SessionId, TrustedDeviceId},
-    store::{self, trusted_devices::TrustedDevice},
+    store,
 };
+
+pub use crate::store::trusted_devices::TrustedDevice;
 
 /// The live sessions, newest first.
 ///

@@ -16,6 +16,7 @@ use crate::{app::App, flows::Cx};
 
 pub mod captcha;
 pub mod login;
+pub mod me;
 pub mod mfa;
 pub mod password;
 pub mod register;
@@ -34,6 +35,7 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(register::register))
         .routes(routes!(verify_email::verify_email))
         .routes(routes!(captcha::challenge))
+        .merge(me::routes())
 }
 
 /// A successful answer in the envelope, with the cookies it sets.

@@ -20,6 +20,7 @@ mod faults;
 mod guessing;
 mod jobs;
 mod mail;
+mod me;
 mod openapi;
 mod pages;
 mod races;

@@ -9,7 +9,7 @@ use crate::{
     db::{Db, Migration},
     entropy::Entropy,
     error::{Context, Error, Result},
-    flows::{gate::Gates, tenants::TenantCache},
+    flows::{gate::Gates, keys::Keyring, tenants::TenantCache},
     mail::{Mailer, mailbox::Mailbox, smtp::Smtp},
     store,
     text::Texts,
@@ -24,6 +24,7 @@ pub const MIGRATIONS: &[Migration] = &[
         sql: include_str!("../migrations/0001_foundation.sql"),
     },
     Migration { version: 2, name: "factors", sql: include_str!("../migrations/0002_factors.sql") },
+    Migration { version: 3, name: "tokens", sql: include_str!("../migrations/0003_tokens.sql") },
 ];
 
 /// Everything that a use case may need.
@@ -51,6 +52,8 @@ pub struct App {
     pub gates: Arc<Gates>,
     /// Settings of tenants, parsed.
     pub tenants: TenantCache,
+    /// The keys that sign tokens.
+    pub keys: Keyring,
     /// Wakes the sender of mails.
     pub mail_due: tokio::sync::Notify,
 }
@@ -86,6 +89,7 @@ impl App {
             view: View::new(Texts::load()?)?,
             gates: Arc::default(),
             tenants: TenantCache::default(),
+            keys: Keyring::default(),
             mail_due: tokio::sync::Notify::new(),
             config,
             clock,

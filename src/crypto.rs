@@ -1,6 +1,7 @@
 //! Everything that names a cipher, a hash or a key size.
 //!
-//! Password hashing and its threads, opaque tokens, secrets at rest, the range query for breached
+//! Password hashing and its threads, opaque tokens, signed tokens, secrets at rest, the
+//! range query for breached
 //! passwords. What a password must look like is not here (`domain::password`), nor is what a
 //! token means.
 
@@ -8,9 +9,11 @@ pub mod breached;
 pub mod codes;
 pub mod hasher;
 pub mod imported;
+pub mod jose;
 pub mod kernel;
 pub mod opaque;
 pub mod password;
+pub mod refresh;
 pub mod seal;
 pub mod totp;
 pub mod webauthn;

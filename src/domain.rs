@@ -14,4 +14,5 @@ pub mod session;
 pub mod settings;
 pub mod tenant;
 pub mod ticket;
+pub mod token;
 pub mod user;

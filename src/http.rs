@@ -29,6 +29,7 @@ pub mod pages;
 pub mod reference;
 pub mod schema;
 pub mod signed_in;
+pub mod well_known;
 pub mod wire;
 
 /// All routes of the server.
@@ -39,6 +40,7 @@ pub fn router(app: Arc<App>) -> Router {
     let mut router = api
         .merge(pages::routes())
         .merge(health::routes())
+        .merge(well_known::routes())
         .merge(openapi::routes(&document))
         .route("/", get(pages::home))
         .fallback(not_found)

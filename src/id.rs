@@ -112,6 +112,8 @@ ids! {
     TrustedDeviceId "tdv",
     /// A change of an address that waits for its proof.
     EmailChangeId "emc",
+    /// A family of refresh tokens.
+    GrantId "grt",
     /// A mail waiting to leave.
     MailId "msg",
     /// A row of the audit trail.

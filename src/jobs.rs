@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use crate::{
     app::App,
     error::{Error, Result},
-    flows::{account_deletion, audit, outbox},
+    flows::{account_deletion, audit, keys, outbox},
     store::{self, expiry::Dead},
 };
 
@@ -23,6 +23,7 @@ pub async fn run(app: Arc<App>, stop: watch::Receiver<bool>) {
         every(&app, stop.clone(), Duration::from_secs(1), Job::Mail),
         every(&app, stop.clone(), Duration::from_secs(1), Job::Audit),
         every(&app, stop.clone(), Duration::from_secs(30), Job::Expiry),
+        every(&app, stop.clone(), Duration::from_mins(1), Job::Keys),
         every(&app, stop, Duration::from_mins(1), Job::Deletion),
     );
 }
@@ -32,6 +33,7 @@ enum Job {
     Mail,
     Audit,
     Expiry,
+    Keys,
     Deletion,
 }
 
@@ -56,7 +58,9 @@ async fn every(app: &Arc<App>, mut stop: watch::Receiver<bool>, pause: Duration,
         let mail = async {
             match job {
                 Job::Mail => app.mail_due.notified().await,
-                Job::Audit | Job::Expiry | Job::Deletion => std::future::pending().await,
+                Job::Audit | Job::Expiry | Job::Keys | Job::Deletion => {
+                    std::future::pending().await
+                }
             }
         };
         tokio::select! {
@@ -76,6 +80,8 @@ async fn step(app: &Arc<App>, job: Job) -> Result<bool> {
             outbox::observe(app).await?;
             purge(app).await
         }
+        // Made before anybody waits for them: an RSA key takes a while.
+        Job::Keys => keys::published(app).await.map(|_| false),
         Job::Deletion => account_deletion::delete_due(app).await,
     }
 }

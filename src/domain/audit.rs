@@ -94,6 +94,8 @@ actions! {
     UserActivated => "user.activated",
     /// A user was deleted.
     UserDeleted => "user.deleted",
+    /// A refresh token was shown that had been exchanged before; its session was ended.
+    RefreshTokenReused => "auth.refresh_token.reused",
     /// A session was ended, by its owner or an operator.
     SessionEnded => "session.ended",
     /// A tenant was made.

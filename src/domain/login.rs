@@ -7,7 +7,11 @@ use std::time::Duration;
 
 use crate::{
     clock::Timestamp,
-    domain::{factor::Method, settings::Settings, user::UserStatus},
+    domain::{
+        factor::Method,
+        settings::Settings,
+        user::{User, UserStatus},
+    },
 };
 
 /// What the password turned out to be.
@@ -96,6 +100,32 @@ pub fn decide(settings: &Settings, facts: &Facts, now: Timestamp) -> Decision {
         return Decision::Grant;
     }
     challenge(settings, account)
+}
+
+/// What happens after a passkey that holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PasskeyDecision {
+    /// The account is suspended, or not yet approved.
+    Suspended,
+    /// The address has to be proved first.
+    EmailNotVerified,
+    /// A new password is due: somebody else may have changed what this account is opened by.
+    ChangePassword,
+    /// In.
+    Grant,
+}
+
+/// Decides what follows a passkey whose user was verified. A password that is merely old is none
+/// of its business.
+#[must_use]
+pub fn decide_passkey(settings: &Settings, user: &User) -> PasskeyDecision {
+    if user.status != UserStatus::Active {
+        return PasskeyDecision::Suspended;
+    }
+    if settings.email_verification && user.email_verified_at.is_none() {
+        return PasskeyDecision::EmailNotVerified;
+    }
+    if user.must_change_password { PasskeyDecision::ChangePassword } else { PasskeyDecision::Grant }
 }
 
 fn is_expired(settings: &Settings, account: &Account, now: Timestamp) -> bool {

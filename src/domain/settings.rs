@@ -11,7 +11,7 @@ use serde_json::Value;
 use url::Url;
 use uuid::Uuid;
 
-use crate::domain::{factor::Method, password::PasswordPolicy};
+use crate::domain::{factor::Method, password::PasswordPolicy, token::SigningAlgorithm};
 
 /// One layer of settings, as stored and as an operator writes it.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -31,6 +31,8 @@ pub struct SettingsLayer {
     pub session: SessionLayer,
     /// The Authentication API.
     pub auth_api: AuthApiLayer,
+    /// Signed tokens.
+    pub tokens: TokensLayer,
     /// Addresses that a person may be sent to after a mailed link, compared exactly.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub allowed_return_urls: Option<Vec<String>>,
@@ -169,6 +171,14 @@ layer! {
     }
 }
 
+layer! {
+    /// Signed tokens.
+    TokensLayer {
+        /// `ES256`, `RS256` or `EdDSA`. Default: `ES256`.
+        access_token_algorithm: SigningAlgorithm,
+    }
+}
+
 /// What proves that no machine registers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -213,6 +223,8 @@ pub struct Settings {
     pub session: SessionLifetimes,
     /// Whether every caller must present an application's token.
     pub require_client_token: bool,
+    /// How access tokens are signed.
+    pub access_token_algorithm: SigningAlgorithm,
     /// Where a person may be sent after a mailed link.
     pub allowed_return_urls: Vec<String>,
     /// The language where a person has chosen none.
@@ -292,6 +304,12 @@ impl Settings {
                 tenant.auth_api.require_client_token,
                 false,
             ),
+            // No matter of strictness: each is as safe as the others, so the tenant chooses.
+            access_token_algorithm: tenant
+                .tokens
+                .access_token_algorithm
+                .or(partner.tokens.access_token_algorithm)
+                .unwrap_or(SigningAlgorithm::Es256),
             allowed_return_urls: tenant.allowed_return_urls.clone().unwrap_or_default(),
             default_locale: tenant
                 .default_locale
@@ -444,6 +462,31 @@ impl SettingsLayer {
             self.default_locale.as_deref().is_none_or(|locale| ["en", "de"].contains(&locale)),
             "default_locale: en or de",
         );
+        let registration = &self.registration;
+        check(
+            [&registration.allowed_email_domains, &registration.blocked_email_domains]
+                .into_iter()
+                .flatten()
+                .flatten()
+                .all(|domain| idna::domain_to_ascii(domain).is_ok_and(|ascii| ascii == *domain)),
+            "registration.*_email_domains: domains in lower case, international ones as xn--",
+        );
+        check(
+            registration.custom_data_schema.as_ref().is_none_or(is_schema),
+            "registration.custom_data_schema: a JSON Schema (draft 2020-12) without remote references",
+        );
+        faults.extend(self.factor_faults());
+        faults
+    }
+
+    /// The faults of what concerns factors and accounts.
+    fn factor_faults(&self) -> Vec<String> {
+        let mut faults = Vec::new();
+        let mut check = |fine: bool, text: &str| {
+            if !fine {
+                faults.push(text.to_owned());
+            }
+        };
         let mfa = &self.mfa;
         check(
             mfa.trusted_device_days.is_none_or(|days| days <= 365),
@@ -466,19 +509,6 @@ impl SettingsLayer {
         check(
             self.account.deletion_grace_days.is_none_or(|days| days <= 90),
             "account.deletion_grace_days: 0 to 90",
-        );
-        let registration = &self.registration;
-        check(
-            [&registration.allowed_email_domains, &registration.blocked_email_domains]
-                .into_iter()
-                .flatten()
-                .flatten()
-                .all(|domain| idna::domain_to_ascii(domain).is_ok_and(|ascii| ascii == *domain)),
-            "registration.*_email_domains: domains in lower case, international ones as xn--",
-        );
-        check(
-            registration.custom_data_schema.as_ref().is_none_or(is_schema),
-            "registration.custom_data_schema: a JSON Schema (draft 2020-12) without remote references",
         );
         faults
     }

@@ -39,6 +39,7 @@ pub fn rows(cx: &Cx, user: &User, event: Event) -> Result<Vec<Query>> {
     rows.extend(store::factors::remove_all(tenant, id));
     rows.extend(store::credentials::forget(tenant, id));
     rows.extend([
+        store::grants::end_all(tenant, id),
         store::email_changes::forget_all(tenant, id),
         store::tickets::void_of_user(tenant, id, cx.now),
         store::attempts::clear_user(tenant, id),

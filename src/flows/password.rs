@@ -325,7 +325,10 @@ pub fn replace(cx: &Cx, user: &User, hash: &PasswordHash, kept: Kept) -> Vec<Que
         store::attempts::clear(tenant, login::account_subject(&user.email_key)),
     ];
     queries.extend(end_everything(cx, user, kept));
-    queries.extend(kept.session.map(|session| store::sessions::carry_over(tenant, session)));
+    if let Some(session) = kept.session {
+        queries.push(store::sessions::carry_over(tenant, session));
+        queries.push(store::grants::carry_over(tenant, session));
+    }
     queries
 }
 

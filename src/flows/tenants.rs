@@ -27,7 +27,8 @@ pub struct TenantCache(Mutex<HashMap<TenantId, (TenantRow, Arc<Tenant>)>>);
 const CACHED: usize = 10_000;
 
 impl TenantCache {
-    fn parsed(&self, slug: &Slug, row: TenantRow) -> Result<Arc<Tenant>> {
+    /// The tenant of a row that was just read.
+    pub(super) fn parsed(&self, slug: &Slug, row: TenantRow) -> Result<Arc<Tenant>> {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((known, tenant)) = kept.get(&row.id)
             && *known == row

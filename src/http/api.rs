@@ -11,14 +11,25 @@ use axum_extra::extract::cookie::Cookie;
 use serde::Serialize;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::wire::{ApiResponse, MetaResponse};
-use crate::{app::App, flows::Cx};
+use super::{
+    cookies,
+    wire::{ApiResponse, MetaResponse},
+};
+use crate::{
+    app::App,
+    clock::Timestamp,
+    flows::{Cx, session::open::SignedIn},
+};
 
 pub mod captcha;
+pub mod factors;
+pub mod jwks;
 pub mod login;
 pub mod me;
 pub mod mfa;
+pub mod passkey;
 pub mod password;
+pub mod portal;
 pub mod register;
 pub mod verify_email;
 
@@ -35,6 +46,27 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(register::register))
         .routes(routes!(verify_email::verify_email))
         .routes(routes!(captcha::challenge))
+        .routes(routes!(portal::identify))
+        .routes(routes!(portal::authenticate))
+        .routes(routes!(portal::portal_login))
+        .routes(routes!(portal::portal_logout))
+        .routes(routes!(portal::portal_refresh))
+        .routes(routes!(passkey::begin))
+        .routes(routes!(passkey::finish))
+        .routes(routes!(factors::list))
+        .routes(routes!(factors::totp_setup))
+        .routes(routes!(factors::totp_confirm))
+        .routes(routes!(factors::totp_disable))
+        .routes(routes!(factors::email_enable))
+        .routes(routes!(factors::email_confirm))
+        .routes(routes!(factors::email_disable))
+        .routes(routes!(factors::webauthn_begin))
+        .routes(routes!(factors::webauthn_finish))
+        .routes(routes!(factors::webauthn_rename, factors::webauthn_delete))
+        .routes(routes!(factors::backup_codes))
+        .routes(routes!(factors::set_default))
+        .routes(routes!(jwks::tenant_jwks))
+        .routes(routes!(jwks::platform_jwks))
         .merge(me::routes())
 }
 
@@ -48,7 +80,12 @@ pub struct Reply<T> {
 impl<T> Reply<T> {
     /// An answer to the request of `cx`.
     pub fn new(cx: &Cx, data: T) -> Self {
-        let meta = MetaResponse::new(&cx.caller.request_id, cx.now);
+        Self::at(&cx.caller.request_id, cx.now, data)
+    }
+
+    /// An answer to a request before there is a tenant.
+    fn at(request: &str, now: Timestamp, data: T) -> Self {
+        let meta = MetaResponse::new(request, now);
         Self { body: ApiResponse { data, meta }, cookies: Vec::new() }
     }
 
@@ -77,6 +114,19 @@ impl<T: Serialize> IntoResponse for Reply<T> {
             }
         }
         response
+    }
+}
+
+/// An answer that sets the cookies of a session just opened. A client that is handed tokens is
+/// handed no session cookie: what it does not need could only be used against it.
+fn signed_in_reply<T>(cx: &Cx, data: T, signed_in: &SignedIn) -> Reply<T> {
+    let mut reply = Reply::new(cx, data);
+    if signed_in.tokens.is_none() {
+        reply = reply.with_cookie(cookies::session(cx, &signed_in.session));
+    }
+    match &signed_in.device {
+        Some(token) => reply.with_cookie(cookies::device(cx, token)),
+        None => reply,
     }
 }
 

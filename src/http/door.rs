@@ -74,6 +74,12 @@ impl Door {
         &self.app
     }
 
+    /// When the request came.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.facts.now
+    }
+
     /// The access token that came along.
     #[must_use]
     pub fn bearer(&self) -> Option<&str> {
@@ -85,14 +91,20 @@ impl Door {
     #[must_use]
     pub fn cx(&self, tenant: Arc<Tenant>) -> Cx {
         tracing::Span::current().record("tenant", tenant.slug.as_str());
-        let caller = Caller {
+        let caller = Arc::new(self.caller());
+        Cx { app: Arc::clone(&self.app), tenant, caller, now: self.now() }
+    }
+
+    /// Who asks.
+    #[must_use]
+    pub fn caller(&self) -> Caller {
+        Caller {
             address: self.facts.client,
             agent: agent::kept(text(&self.headers, header::USER_AGENT).unwrap_or_default()),
             locale: Locale::En,
             accept_language: text(&self.headers, header::ACCEPT_LANGUAGE).map(str::to_owned),
             request_id: self.facts.id.clone(),
-        };
-        Cx { app: Arc::clone(&self.app), tenant, caller: Arc::new(caller), now: self.facts.now }
+        }
     }
 
     /// The way in for programs: the tenant in use, the caller's token good or not demanded, and
@@ -119,6 +131,14 @@ impl Door {
         let fallback = cx.mail_locale(None);
         let caller = Caller { locale: self.locale(fallback), ..(*cx.caller).clone() };
         Ok(Cx { caller: Arc::new(caller), ..cx })
+    }
+
+    /// The way in to what is public: the tenant in use, whoever asks and with whatever token.
+    ///
+    /// # Errors
+    /// `tenant_not_found`, `tenant_suspended`.
+    pub async fn open_to_all(&self) -> Result<Cx> {
+        Ok(self.cx(tenants::resolve(&self.app, &self.slug).await?))
     }
 
     /// The language the browser asks for.

@@ -14,6 +14,7 @@ use utoipa::{
 use crate::{
     clock::Timestamp,
     error::{Fault, Loc},
+    flows::tokens::Minted,
 };
 
 /// One fault of a request.
@@ -81,6 +82,41 @@ impl MetaResponse {
     #[must_use]
     pub fn new(request: &str, now: Timestamp) -> Self {
         Self { request_id: Some(request.to_owned()), timestamp: now.rfc3339() }
+    }
+}
+
+/// Tokens, as every answer spells them that hands some out (RFC 6749 §5.1).
+#[derive(Serialize, ToSchema)]
+pub struct TokenFields {
+    /// A signed token of type `at+jwt`, for an hour at most.
+    pub access_token: String,
+    /// `Bearer`.
+    pub token_type: &'static str,
+    /// For how many seconds the access token is good.
+    pub expires_in: i64,
+    /// What the next access token is had by: opaque, and good once.
+    pub refresh_token: String,
+    /// What the tokens are good for.
+    pub scope: String,
+}
+
+impl TokenFields {
+    /// The fields of tokens just made.
+    #[must_use]
+    pub fn of(minted: &Minted) -> Self {
+        Self {
+            access_token: minted.access_token.expose().clone(),
+            token_type: "Bearer",
+            expires_in: minted.expires_in,
+            refresh_token: minted.refresh_token.expose().clone(),
+            scope: minted.scope.clone(),
+        }
+    }
+}
+
+impl std::fmt::Debug for TokenFields {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("TokenFields")
     }
 }
 

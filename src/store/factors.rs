@@ -159,15 +159,19 @@ pub async fn try_setup(
     .await
 }
 
-/// Ends the wait of a factor; 0 rows where it has ended already.
-pub fn end_setup(tenant: TenantId, user: UserId, kind: Method) -> Query {
-    sql("DELETE FROM setups WHERE tenant_id = $1 AND user_id = $2 AND kind = $3")
-        .bind(tenant)
-        .bind(user)
-        .bind(kind.as_str())
+/// Ends the wait of a factor; 0 rows where it has ended already, or another one waits by now.
+pub fn end_setup(tenant: TenantId, user: UserId, kind: Method, setup: &Setup) -> Query {
+    sql("DELETE FROM setups WHERE tenant_id = $1 AND user_id = $2 AND kind = $3 \
+         AND (secret = $4 OR code = $5)")
+    .bind(tenant)
+    .bind(user)
+    .bind(kind.as_str())
+    .bind(setup.secret.clone())
+    .bind(setup.code.clone())
 }
 
 /// Puts a set of backup codes in the place of all older ones.
+#[must_use]
 pub fn put_backup_codes(
     tenant: TenantId,
     user: UserId,
@@ -216,7 +220,18 @@ pub async fn backup_codes_left(
     .await
 }
 
-/// The method a user wants to be asked for first.
+/// The method a user wants to be asked for first, where he has said so.
+pub async fn default_method(tx: &mut Tx, tenant: TenantId, user: UserId) -> Result<Option<Method>> {
+    let text: Option<String> = sql("SELECT COALESCE(default_method, '') FROM users \
+                                    WHERE tenant_id = $1 AND id = $2 AND deleted_at IS NULL")
+    .bind(tenant)
+    .bind(user)
+    .optional(tx)
+    .await?;
+    Ok(text.and_then(|text| text.parse().ok()))
+}
+
+/// Says which method a user wants to be asked for first.
 pub fn set_default(
     tenant: TenantId,
     user: UserId,

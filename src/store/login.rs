@@ -186,3 +186,56 @@ pub(super) fn count(row: &Row, [failures, first, last]: [&str; 3]) -> Result<Opt
     };
     Ok(Some(Count { failures: u32::try_from(failures).unwrap_or(u32::MAX), first_at, last_at }))
 }
+
+/// Whom to look for, where it is known who it is.
+#[derive(Debug, Clone)]
+pub struct KnownSearch {
+    /// Who.
+    pub user: UserId,
+    /// The device, by the digest of its cookie.
+    pub device: Option<[u8; 32]>,
+    /// The kind of device and its network.
+    pub place: String,
+}
+
+/// Somebody who is known without an address.
+#[derive(Debug, Clone)]
+pub struct Known {
+    /// The account.
+    pub user: User,
+    /// The epoch of its credentials.
+    pub epoch: i64,
+    /// The known device whose cookie was shown.
+    pub device: Option<DeviceId>,
+    /// Whether the user has signed in from this kind of device and network before.
+    pub place_known: bool,
+}
+
+impl FromRow for Known {
+    fn from_row(row: &Row) -> Result<Self> {
+        Ok(Self {
+            user: User::from_row(row)?,
+            epoch: row.get("epoch")?,
+            device: row.get("device_id")?,
+            place_known: row.get::<Option<DeviceId>>("place_id")?.is_some(),
+        })
+    }
+}
+
+/// Looks up an account by its id, and the device it is used from.
+pub async fn known(tx: &mut Tx, tenant: TenantId, search: &KnownSearch) -> Result<Option<Known>> {
+    sql("SELECT u.id, u.tenant_id, u.email, u.email_key, u.email_verified_at, u.status, u.first_name, \
+                u.last_name, u.locale, u.identity_source, u.identity_provider, \
+                u.must_change_password, u.created_at, u.epoch, \
+                d.id AS device_id, dp.id AS place_id \
+         FROM users u \
+         LEFT JOIN devices d ON d.tenant_id = $1 AND d.user_id = u.id AND d.digest = $3 \
+         LEFT JOIN devices dp ON dp.tenant_id = $1 AND dp.user_id = u.id AND dp.place = $4 \
+         WHERE u.tenant_id = $1 AND u.id = $2 AND u.deleted_at IS NULL")
+        .bind(tenant)
+        .bind(search.user)
+        .bind(search.device.map(|digest| digest.to_vec()))
+        .bind(search.place.as_str())
+        .optional(tx)
+        .await
+}

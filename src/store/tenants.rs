@@ -75,6 +75,19 @@ pub async fn slug_of(tx: &mut Tx, tenant: TenantId) -> Result<Option<String>> {
         .await
 }
 
+/// The settings, the partner's and its own, of up to `limit` tenants in use that name origins of
+/// passkeys.
+pub async fn with_origins_all_tenants(tx: &mut Tx, limit: i64) -> Result<Vec<(String, String)>> {
+    sql("SELECT p.settings, t.settings FROM tenants t JOIN partners p ON p.id = t.partner_id \
+         WHERE t.deleted_at IS NULL AND p.deleted_at IS NULL AND t.status = 'active' \
+           AND p.status = 'active' \
+           AND (t.settings LIKE '%\"origins\"%' OR p.settings LIKE '%\"origins\"%') \
+         ORDER BY t.id LIMIT $1")
+    .bind(limit)
+    .all(tx)
+    .await
+}
+
 impl FromRow for TenantRecord {
     fn from_row(row: &Row) -> Result<Self> {
         let settings: String = row.get("settings")?;

@@ -8,7 +8,9 @@ use super::*;
 use crate::error::Code;
 
 /// Keys that are put together at run time, and by whom.
-const COMPUTED: [&str; 5] = [
+const COMPUTED: [&str; 6] = [
+    // One for each `domain::factor::Method`, in the mail that tells of a change.
+    "method.",
     // One for each `error::Code`: `http::error` and `view::pages`.
     "error.",
     // One for each fault of the password policy.

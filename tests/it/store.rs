@@ -16,12 +16,12 @@ use countersign::{
     error::{Error, Result},
     flows::Cx,
     id::{
-        AuditId, ChallengeId, DeviceId, EmailChangeId, Id, MailId, RegistrationId, SessionId,
-        TenantId, TicketId, UserId,
+        AuditId, ChallengeId, DeviceId, EmailChangeId, GrantId, Id, MailId, RegistrationId,
+        SessionId, TenantId, TicketId, UserId,
     },
     store::{
-        attempts, audit, captchas, challenges, credentials, devices, email_changes, factors, login,
-        outbox, registrations, sessions, tickets, users,
+        attempts, audit, captchas, challenges, credentials, devices, email_changes, factors,
+        grants, login, outbox, registrations, sessions, tickets, users,
     },
 };
 use serde_json::json;
@@ -41,6 +41,7 @@ struct Rows {
     hash: String,
     session: SessionId,
     session_digest: [u8; 32],
+    grant: GrantId,
     device: DeviceId,
     challenge: ChallengeId,
     email_change: EmailChangeId,
@@ -92,12 +93,16 @@ async fn full(world: &World, slug: &str) -> (Cx, Rows) {
     ] {
         assert_eq!(world.execute(query).await, 1);
     }
+    let session = one(world, "SELECT id FROM sessions").await;
+    let grant = new_grant(session);
+    assert_eq!(world.execute(grants::insert(cx.tenant.id, &grant)).await, 1);
     let newest = countersign::flows::audit::newest(&world.app, cx.tenant.id, 1).await.unwrap();
     let reset = "SELECT digest FROM tickets WHERE purpose = 'reset_password'";
     let rows = Rows {
         hash: world.stored_hash(&user).await,
-        session: one(world, "SELECT id FROM sessions").await,
+        session,
         session_digest: digest(world, "SELECT secret_digest FROM sessions").await,
+        grant: grant.id,
         device: one(world, "SELECT id FROM devices").await,
         challenge,
         email_change,
@@ -166,6 +171,23 @@ fn new_session(user: UserId) -> sessions::New {
         now: START,
         expiry: Expiry { idle: LATER, absolute: LATER },
     }
+}
+
+fn new_grant(session: SessionId) -> grants::New {
+    grants::New {
+        id: fresh(),
+        session,
+        client_id: "portal".to_owned(),
+        scope: "account".to_owned(),
+        auth_methods: "pwd".to_owned(),
+        authenticated_at: START,
+        digest: SUBJECT,
+        now: START,
+    }
+}
+
+fn rotation(id: GrantId) -> grants::Rotation {
+    grants::Rotation { id, shown: SUBJECT, next: [8; 32], salt: [9; 32], now: LATER }
 }
 
 fn new_device(user: UserId) -> devices::Device {
@@ -256,6 +278,13 @@ const BOUND: &[(&str, Call)] = &[
     }))),
     ("email_changes::forget_all", Q(|t, it| email_changes::forget_all(t, it.user.id))),
     ("factors::end_setups", Q(|t, it| factors::end_setups(t, it.user.id))),
+    ("grants::insert", Q(|t, it| grants::insert(t, &new_grant(it.session)))),
+    ("grants::facts", F(|tx, t, it| Box::pin(async move { Ok(maybe(grants::facts(tx, t, it.grant, LATER).await?.as_ref())) }))),
+    ("grants::rotate", Q(|t, it| grants::rotate(t, &rotation(it.grant)))),
+    ("grants::hold_session", Q(|t, it| grants::hold_session(t, it.session, LATER, LATER))),
+    ("grants::carry_over", Q(|t, it| grants::carry_over(t, it.session))),
+    ("grants::end_all", Q(|t, it| grants::end_all(t, it.user.id))),
+    ("grants::end", Q(|t, it| grants::end(t, it.grant))),
     ("login::facts", F(|tx, t, _| Box::pin(async move { Ok(maybe(login::facts(tx, t, &search()).await?.user.as_ref())) }))),
     ("login::facts account_count", F(|tx, t, _| Box::pin(async move {
         Ok(maybe(login::facts(tx, t, &login::Search { account: SUBJECT, ..search() }).await?.account_count.as_ref()))
@@ -491,7 +520,7 @@ async fn a_row_cannot_point_at_another_tenants() {
     let world = World::new().await;
     let (_, rows) = full(&world, "acme").await;
     let other = world.tenant("other", "{}").await;
-    for table in ["sessions", "devices", "challenges", "passwords", "former_passwords"] {
+    for table in ["sessions", "grants", "devices", "challenges", "passwords", "former_passwords"] {
         let moved = format!("UPDATE {table} SET tenant_id = $1").leak();
         assert!(refused(&world, sql(moved).bind(other.tenant.id)).await, "{table}");
     }

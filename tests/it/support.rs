@@ -31,6 +31,7 @@ use http_body_util::BodyExt as _;
 use serde_json::Value;
 use tower::ServiceExt as _;
 
+pub(crate) mod factors;
 pub(crate) mod postgres;
 
 /// 2026-01-01 00:00:00 UTC.

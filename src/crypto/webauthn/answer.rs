@@ -7,9 +7,9 @@
 use serde::Deserialize;
 use serde_json::Value;
 use webauthn_rs_proto::{
-    AuthenticatorAssertionResponseRaw, AuthenticatorAttestationResponseRaw, AuthenticatorTransport,
-    CredProps, PublicKeyCredential, RegisterPublicKeyCredential,
-    RegistrationExtensionsClientOutputs,
+    AuthenticationExtensionsClientOutputs, AuthenticatorAssertionResponseRaw,
+    AuthenticatorAttestationResponseRaw, AuthenticatorTransport, CredProps, PublicKeyCredential,
+    RegisterPublicKeyCredential, RegistrationExtensionsClientOutputs,
 };
 
 use super::{binary, credential::CredentialId, fault::WebauthnFault};
@@ -83,7 +83,7 @@ pub(super) fn assertion(answer: &Value) -> Result<PublicKeyCredential, WebauthnF
             signature: bytes(response, "signature", MAX_SIGNATURE)?,
             user_handle: user_handle.filter(|handle| !handle.is_empty()),
         },
-        extensions: Default::default(),
+        extensions: AuthenticationExtensionsClientOutputs::default(),
         type_: "public-key".to_owned(),
     })
 }

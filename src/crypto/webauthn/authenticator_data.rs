@@ -27,47 +27,55 @@ pub(super) struct Attested<'a> {
 pub(super) fn of_registration(attestation: &[u8]) -> Result<Attested<'_>, WebauthnFault> {
     let (format, statement, data) = parts(attestation).ok_or(WebauthnFault::Malformed)?;
     // §8.7: where there is no attestation, there is no statement.
-    if format == b"none" && cbor::entries(statement).is_none_or(|entries| !entries.is_empty()) {
+    if format == "none" && cbor::entries(statement).is_none_or(|entries| !entries.is_empty()) {
         return Err(WebauthnFault::Malformed);
     }
-    parse(data).ok_or(WebauthnFault::Malformed)?.ok_or(WebauthnFault::Malformed)
+    parse(data)?.ok_or(WebauthnFault::Malformed)
 }
 
 /// Checks the authenticator data of an assertion, in which no credential may be attested.
 pub(super) fn of_assertion(data: &[u8]) -> Result<(), WebauthnFault> {
-    match parse(data) {
-        Some(None) => Ok(()),
-        Some(Some(_)) | None => Err(WebauthnFault::Malformed),
+    match parse(data)? {
+        None => Ok(()),
+        Some(_) => Err(WebauthnFault::Malformed),
     }
 }
 
 /// The format, the statement as an item, and the authenticator data. Other members may exist.
-fn parts(attestation: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
+fn parts(attestation: &[u8]) -> Option<(&str, &[u8], &[u8])> {
     let entries = cbor::entries(attestation)?;
     let get = |name: &str| {
-        entries.iter().find(|(key, _)| *key == Key::Text(name.as_bytes())).map(|(_, value)| *value)
+        entries.iter().find(|(key, _)| *key == Key::Text(name)).map(|(_, value)| *value)
     };
     Some((cbor::text(get("fmt")?)?, get("attStmt")?, cbor::bytes(get("authData")?)?))
 }
 
 /// Reads the data to their very end; what is attested is `None` where the flag says so.
-fn parse(data: &[u8]) -> Option<Option<Attested<'_>>> {
-    let (fixed, mut rest) = data.split_at_checked(FIXED)?;
-    let flags = *fixed.get(32)?;
+fn parse(data: &[u8]) -> Result<Option<Attested<'_>>, WebauthnFault> {
+    let (fixed, mut rest) = data.split_at_checked(FIXED).ok_or(WebauthnFault::Malformed)?;
+    let flags = *fixed.get(32).ok_or(WebauthnFault::Malformed)?;
     let mut attested = None;
     if flags & ATTESTED != 0 {
-        let (aaguid, after) = rest.split_first_chunk::<16>()?;
-        let (length, after) = after.split_first_chunk::<2>()?;
-        let (id, after) = after.split_at_checked(u16::from_be_bytes(*length).into())?;
-        let (key, after) = cbor::item(after)?;
-        cbor::entries(key)?;
-        attested = Some(Attested { aaguid: *aaguid, id });
+        let (it, after) = attested_data(rest).ok_or(WebauthnFault::Malformed)?;
+        attested = Some(it);
         rest = after;
     }
     if flags & EXTENSIONS != 0 {
-        let (outputs, after) = cbor::item(rest)?;
-        cbor::entries(outputs)?;
-        rest = after;
+        rest = map(rest).ok_or(WebauthnFault::Malformed)?;
     }
-    rest.is_empty().then_some(attested)
+    if rest.is_empty() { Ok(attested) } else { Err(WebauthnFault::Malformed) }
+}
+
+fn attested_data(input: &[u8]) -> Option<(Attested<'_>, &[u8])> {
+    let (aaguid, rest) = input.split_first_chunk::<16>()?;
+    let (length, rest) = rest.split_first_chunk::<2>()?;
+    let (id, rest) = rest.split_at_checked(u16::from_be_bytes(*length).into())?;
+    Some((Attested { aaguid: *aaguid, id }, map(rest)?))
+}
+
+/// What follows the map at the front of `input`.
+fn map(input: &[u8]) -> Option<&[u8]> {
+    let (item, rest) = cbor::item(input)?;
+    cbor::entries(item)?;
+    Some(rest)
 }

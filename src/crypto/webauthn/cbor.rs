@@ -16,7 +16,7 @@ pub(super) enum Key<'a> {
     Unsigned(u64),
     /// The number −1 − n, as its n.
     Negative(u64),
-    Text(&'a [u8]),
+    Text(&'a str),
 }
 
 /// Splits one whole item off the front of `input`: the item and what follows it.
@@ -41,12 +41,14 @@ pub(super) fn entries(input: &[u8]) -> Option<Vec<(Key<'_>, &[u8])>> {
 
 /// The bytes that `item`, a byte string, holds.
 pub(super) fn bytes(item: &[u8]) -> Option<&[u8]> {
-    string(item, BYTES)
+    let Head { major: BYTES, value, rest } = head(item)? else { return None };
+    (usize::try_from(value) == Ok(rest.len())).then_some(rest)
 }
 
-/// The bytes of the text that `item`, a text string, holds. They need not be UTF-8.
-pub(super) fn text(item: &[u8]) -> Option<&[u8]> {
-    string(item, TEXT)
+/// The text that `item`, a text string, holds.
+pub(super) fn text(item: &[u8]) -> Option<&str> {
+    let (Key::Text(text), []) = key(item)? else { return None };
+    Some(text)
 }
 
 const UNSIGNED: u8 = 0;
@@ -85,8 +87,11 @@ fn head(input: &[u8]) -> Option<Head<'_>> {
 fn skip(input: &[u8], depth: usize) -> Option<&[u8]> {
     let Head { major, value, mut rest } = head(input)?;
     match major {
-        UNSIGNED | NEGATIVE | SIMPLE => Some(rest),
-        BYTES | TEXT => Some(rest.split_at_checked(usize::try_from(value).ok()?)?.1),
+        UNSIGNED | NEGATIVE => Some(rest),
+        // False, true and null, or a floating-point number.
+        SIMPLE => matches!(input.first(), Some(0xf4..=0xf6 | 0xf9..=0xfb)).then_some(rest),
+        BYTES => Some(rest.split_at_checked(usize::try_from(value).ok()?)?.1),
+        TEXT => Some(key(input)?.1),
         ARRAY => {
             let depth = depth.checked_sub(1)?;
             for _ in 0..value {
@@ -117,15 +122,10 @@ fn key(input: &[u8]) -> Option<(Key<'_>, &[u8])> {
         NEGATIVE => Some((Key::Negative(value), rest)),
         TEXT => {
             let (text, rest) = rest.split_at_checked(usize::try_from(value).ok()?)?;
-            Some((Key::Text(text), rest))
+            Some((Key::Text(str::from_utf8(text).ok()?), rest))
         }
         _ => None,
     }
-}
-
-fn string(item: &[u8], wanted: u8) -> Option<&[u8]> {
-    let Head { major, value, rest } = head(item)?;
-    (major == wanted && usize::try_from(value) == Ok(rest.len())).then_some(rest)
 }
 
 #[cfg(test)]
@@ -143,6 +143,7 @@ mod tests {
             (&[0x82, 0x01, 0x81, 0x02], 4),
             (&[0xa2, 0x01, 0x02, 0x20, 0x41, 0x00], 6),
             (&[0xf5], 1),
+            (&[0xfb, 0, 0, 0, 0, 0, 0, 0, 0], 9),
             (&[0x81, 0x81, 0x81, 0x81, 0x00], 5),
         ] {
             let (item, rest) = item(input).unwrap();
@@ -161,6 +162,10 @@ mod tests {
             (&[0xbf, 0xff], "a map of indefinite length"),
             (&[0xc0, 0x00], "a tag"),
             (&[0x1c], "a reserved head"),
+            (&[0xe0], "an unassigned simple value"),
+            (&[0xf7], "undefined"),
+            (&[0xff], "a break"),
+            (&[0x62, 0xc3, 0x28], "a text that is not UTF-8"),
             (&[0x81, 0x81, 0x81, 0x81, 0x80], "five arrays in each other"),
             (&[0xa2, 0x01, 0x00, 0x01, 0x00], "a key twice"),
             (&[0xa2, 0x01, 0x00, 0x18, 0x01, 0x00], "a key twice, spelt differently"),

@@ -3,10 +3,11 @@
 use super::{Outcome, Step, event};
 use crate::{
     crypto::opaque::Token,
+    db::Query,
     domain::{audit::Action, factor::STEP_LIFETIME, ticket::Purpose, user::User},
     error::{Code, Error, Result},
     flows::{
-        outbox, password, register, second_factor,
+        Cx, outbox, password, register, second_factor,
         session::open::{Grounds, Opening, Visitor, overtaken},
     },
     mail::message::Message,
@@ -52,6 +53,7 @@ impl Step<'_> {
                 cx.record(event(user, Action::PasswordRehashed))?,
             ]);
         }
+        opening.mint(cx, self.input.client_id.as_deref()).await?;
         opening.write(cx).await.map(Outcome::SignedIn)
     }
 
@@ -91,33 +93,8 @@ impl Step<'_> {
 
     /// Mails the link to a new password, which is due.
     pub(super) async fn change_password(&self, user: &User) -> Result<Outcome> {
-        let cx = self.cx;
-        let token = Token::generate(&cx.app.entropy)?;
-        let message = Message::PasswordExpired {
-            link: cx.page_url("reset-password", Some(token.expose())),
-            expires_minutes: password::minutes(Purpose::ResetPassword),
-        };
-        let mut mail = password::reset_ticket(cx, user, &token, None)?;
-        mail.push(outbox::mail(cx, password::recipient(cx, user), &message)?);
-        let queries = vec![
-            store::attempts::clear(cx.tenant.id, self.subject()),
-            cx.record(event(user, Action::LoginPasswordChangeRequired))?,
-        ];
-        let input = (cx.clone(), user.email_key.clone(), queries, mail);
-        cx.app
-            .db
-            .write(input, |tx, (cx, key, queries, mail)| {
-                Box::pin(async move {
-                    let mut queries = queries.clone();
-                    if outbox::may_mail(tx, cx, "password_expired", key, LINKS_PER_HOUR).await? {
-                        queries.extend(mail.iter().cloned());
-                    }
-                    tx.pipeline(queries).await
-                })
-            })
-            .await?;
-        cx.app.mail_due.notify_one();
-        Ok(Outcome::ChangePassword { user: user.id })
+        let clear = store::attempts::clear(self.cx.tenant.id, self.subject());
+        change_password(self.cx, user, vec![clear]).await
     }
 
     /// Mails the link that proves the address, and says that it has to be proved.
@@ -152,6 +129,33 @@ impl Step<'_> {
         self.cx.app.db.write(queries, |tx, queries| Box::pin(tx.pipeline(queries.clone()))).await?;
         Ok(Error::refused(Code::AccountSuspended))
     }
+}
+
+/// Mails the link to a new password, which is due, and writes `rows` with it.
+pub(super) async fn change_password(cx: &Cx, user: &User, mut rows: Vec<Query>) -> Result<Outcome> {
+    let token = Token::generate(&cx.app.entropy)?;
+    let message = Message::PasswordExpired {
+        link: cx.page_url("reset-password", Some(token.expose())),
+        expires_minutes: password::minutes(Purpose::ResetPassword),
+    };
+    let mut mail = password::reset_ticket(cx, user, &token, None)?;
+    mail.push(outbox::mail(cx, password::recipient(cx, user), &message)?);
+    rows.push(cx.record(event(user, Action::LoginPasswordChangeRequired))?);
+    let input = (cx.clone(), user.email_key.clone(), rows, mail);
+    cx.app
+        .db
+        .write(input, |tx, (cx, key, rows, mail)| {
+            Box::pin(async move {
+                let mut rows = rows.clone();
+                if outbox::may_mail(tx, cx, "password_expired", key, LINKS_PER_HOUR).await? {
+                    rows.extend(mail.iter().cloned());
+                }
+                tx.pipeline(rows).await
+            })
+        })
+        .await?;
+    cx.app.mail_due.notify_one();
+    Ok(Outcome::ChangePassword { user: user.id })
 }
 
 /// The first statement of a step inserts only while the facts hold. Nothing of it may stay where

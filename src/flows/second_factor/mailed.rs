@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// Codes mailed to one account in an hour, over all its steps.
-const CODES_PER_HOUR: u32 = 10;
+pub(in crate::flows) const CODES_PER_HOUR: u32 = 10;
 
 /// A code that is on its way.
 #[derive(Debug)]

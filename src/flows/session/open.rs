@@ -9,7 +9,10 @@ use crate::{
     db::Query,
     domain::{agent, session::Persistence, user::User},
     error::{Code, Error, Result},
-    flows::{Cx, outbox, password},
+    flows::{
+        Cx, outbox, password,
+        tokens::{self, Minted, SessionFacts},
+    },
     id::{DeviceId, UserId},
     mail::message::Message,
     store,
@@ -27,6 +30,8 @@ pub struct SignedIn {
     pub session: Opened,
     /// The cookie of a device that is new.
     pub device: Option<Token>,
+    /// What a client is handed in the place of the session's cookie.
+    pub tokens: Option<Box<Minted>>,
 }
 
 /// The device that somebody signs in from.
@@ -69,6 +74,7 @@ pub struct Grounds<'a> {
 #[derive(Debug)]
 pub struct Opening {
     signed_in: SignedIn,
+    facts: SessionFacts,
     email_key: String,
     must: Vec<Query>,
     rows: Vec<Query>,
@@ -91,7 +97,8 @@ impl Opening {
             rows: vec![row],
             notice: if stranger { Some(notice(cx, user)?) } else { None },
             email_key: user.email_key.clone(),
-            signed_in: SignedIn { user: user.id, session, device },
+            facts: SessionFacts::of(&new),
+            signed_in: SignedIn { user: user.id, session, device, tokens: None },
         })
     }
 
@@ -99,6 +106,18 @@ impl Opening {
     #[must_use]
     pub fn id(&self) -> crate::id::SessionId {
         self.signed_in.session.id
+    }
+
+    /// Has tokens made with the session, where it is a client of ours that asks for it.
+    ///
+    /// # Errors
+    /// Where there is no such client, no key or no randomness.
+    pub async fn mint(&mut self, cx: &Cx, client_id: Option<&str>) -> Result<()> {
+        let Some(id) = client_id else { return Ok(()) };
+        let (queries, minted) = tokens::prepare(cx, &tokens::client(id)?, &self.facts).await?;
+        self.rows.extend(queries);
+        self.signed_in.tokens = Some(Box::new(minted));
+        Ok(())
     }
 
     /// Something that has to change exactly one row; where it does not, no session is opened.

@@ -3,13 +3,13 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::Reply;
+use super::{Reply, signed_in_reply};
 use crate::{
     domain::{email::Email, factor::Method, password::Password, session::Persistence},
     error::{Error, Fault, Result},
     flows::{
+        Cx,
         login::{Input, Outcome, login as sign_in},
-        session::open::SignedIn,
     },
     http::{
         cookies,
@@ -71,7 +71,7 @@ impl ClassName for LoginResponse {
     const CLASS_NAME: &'static str = "LoginResponse";
 }
 
-type LoginReply = ApiResponse<LoginResponse>;
+pub(super) type LoginReply = ApiResponse<LoginResponse>;
 
 /// Login
 ///
@@ -103,26 +103,23 @@ pub(super) async fn login(
         trusted_device: body.trusted_device_token,
         client_id: None,
     };
-    Ok(match sign_in(&cx, &input).await? {
-        Outcome::SignedIn(SignedIn { user, session, device }) => {
-            let cookie = cookies::session(&cx, &session);
-            let reply = Reply::new(
-                &cx,
-                LoginResponse {
-                    status: "success",
-                    user_id: Some(user.to_string()),
-                    session_id: Some(session.id.to_string()),
-                    ..LoginResponse::default()
-                },
-            );
-            let reply = reply.with_cookie(cookie);
-            match device {
-                Some(token) => reply.with_cookie(cookies::device(&cx, &token)),
-                None => reply,
-            }
+    Ok(rendered(&cx, sign_in(&cx, &input).await?))
+}
+
+/// The documented answer to what a sign-in came to.
+pub(super) fn rendered(cx: &Cx, outcome: Outcome) -> Reply<LoginResponse> {
+    match outcome {
+        Outcome::SignedIn(signed_in) => {
+            let data = LoginResponse {
+                status: "success",
+                user_id: Some(signed_in.user.to_string()),
+                session_id: Some(signed_in.session.id.to_string()),
+                ..LoginResponse::default()
+            };
+            signed_in_reply(cx, data, &signed_in)
         }
         Outcome::Challenge { user, token, methods, default } => Reply::new(
-            &cx,
+            cx,
             LoginResponse {
                 status: "mfa_required",
                 user_id: Some(user.to_string()),
@@ -134,7 +131,7 @@ pub(super) async fn login(
             },
         ),
         Outcome::Enrol { user, token } => Reply::new(
-            &cx,
+            cx,
             LoginResponse {
                 status: "mfa_enrollment_required",
                 user_id: Some(user.to_string()),
@@ -144,14 +141,14 @@ pub(super) async fn login(
             },
         ),
         Outcome::ChangePassword { user } => Reply::new(
-            &cx,
+            cx,
             LoginResponse {
                 status: "password_change_required",
                 user_id: Some(user.to_string()),
                 ..LoginResponse::default()
             },
         ),
-    })
+    }
 }
 
 /// Address and password, with the faults of both at once.

@@ -4,20 +4,20 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-use super::{Reply, say};
+use super::{Reply, say, signed_in_reply};
 use crate::{
     domain::factor::Method,
     error::{Code, Error, Fault, Loc, Result},
     flows::{
         Cx,
+        ceremonies::Begun,
         second_factor::{self, Answer, Named, Outcome, Proof},
-        session::open::SignedIn,
     },
     http::{
         cookies,
         door::Door,
         extract::{Body, QueryOrForm},
-        wire::{ApiResponse, ClassName, HTTPValidationError},
+        wire::{ApiResponse, ClassName, HTTPValidationError, TokenFields},
     },
 };
 
@@ -85,10 +85,14 @@ pub(super) async fn send_email_mfa(
 /// A WebAuthn ceremony that has begun.
 #[derive(Debug, Serialize)]
 pub(super) struct CeremonyBegun {
-    /// What names it at the finish.
-    pub(super) challenge_id: String,
-    /// The options for the browser.
-    pub(super) options: Value,
+    challenge_id: String,
+    options: Value,
+}
+
+impl From<Begun> for CeremonyBegun {
+    fn from(begun: Begun) -> Self {
+        Self { challenge_id: begun.id.to_string(), options: begun.options }
+    }
 }
 
 /// Begin Webauthn Auth
@@ -115,10 +119,7 @@ pub(super) async fn begin_webauthn_auth(
 ) -> Result<Reply<CeremonyBegun>> {
     let cx = door.open().await?;
     let begun = second_factor::webauthn::begin(&cx, &query.named(&cx, &door)).await?;
-    Ok(Reply::new(
-        &cx,
-        CeremonyBegun { challenge_id: begun.id.to_string(), options: begun.options },
-    ))
+    Ok(Reply::new(&cx, begun.into()))
 }
 
 /// MFA verification request.
@@ -173,6 +174,10 @@ pub struct MFAChallengeResponse {
     trusted_device_token: Option<String>,
     /// `invalid_code`, `expired_code` or `invalid_credential`.
     error: Option<&'static str>,
+    /// Where the sign-in began in the portal: what the portal is handed.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    #[schema(ignore)]
+    tokens: Option<TokenFields>,
 }
 
 impl ClassName for MFAChallengeResponse {
@@ -225,20 +230,12 @@ pub(super) async fn verify_mfa(
                 status: "success",
                 session_id: Some(signed_in.session.id.to_string()),
                 trusted_device_token: trusted_device.map(|token| token.expose().to_owned()),
+                tokens: signed_in.tokens.as_deref().map(TokenFields::of),
                 ..MFAChallengeResponse::default()
             };
             signed_in_reply(&cx, data, &signed_in)
         }
     })
-}
-
-/// An answer that sets the cookies of a session just opened.
-pub(super) fn signed_in_reply<T>(cx: &Cx, data: T, signed_in: &SignedIn) -> Reply<T> {
-    let reply = Reply::new(cx, data).with_cookie(cookies::session(cx, &signed_in.session));
-    match &signed_in.device {
-        Some(token) => reply.with_cookie(cookies::device(cx, token)),
-        None => reply,
-    }
 }
 
 /// The proof that a method needs; what is missing of it is a fault of the form.

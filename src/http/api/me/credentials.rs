@@ -97,8 +97,7 @@ pub(super) async fn session(SignedIn(me): SignedIn) -> Result<Reply<OwnSessionRe
 )]
 pub(super) async fn begin_reauthentication(SignedIn(me): SignedIn) -> Result<Reply<CeremonyBegun>> {
     let begun = reauthentication::begin(&me).await?;
-    let data = CeremonyBegun { challenge_id: begun.id.to_string(), options: begun.options };
-    Ok(Reply::new(me.cx(), data))
+    Ok(Reply::new(me.cx(), begun.into()))
 }
 
 /// A proof of who asks: the password, or a second factor.

@@ -1,0 +1,209 @@
+//! Families of refresh tokens: one row for all that follow from one sign-in.
+
+use super::tenants::TenantRow;
+use crate::{
+    clock::Timestamp,
+    db::{FromRow, Query, Row, Tx, sql},
+    domain::{
+        session::Persistence,
+        token::{Family, Use},
+    },
+    error::Result,
+    id::{GrantId, SessionId, TenantId, UserId},
+};
+
+/// A family about to begin.
+#[derive(Debug, Clone)]
+pub struct New {
+    /// Which one.
+    pub id: GrantId,
+    /// The session that it lives and ends with.
+    pub session: SessionId,
+    /// Whom its tokens are made for.
+    pub client_id: String,
+    /// What they are good for.
+    pub scope: String,
+    /// How the user proved who he is, space separated (RFC 8176).
+    pub auth_methods: String,
+    /// When he did.
+    pub authenticated_at: Timestamp,
+    /// The digest of its first token.
+    pub digest: [u8; 32],
+    /// When.
+    pub now: Timestamp,
+}
+
+/// A family as a refresh has to know it.
+#[derive(Debug, Clone)]
+pub struct Found {
+    /// Whose.
+    pub user: UserId,
+    /// The session that it lives with.
+    pub session: Option<SessionId>,
+    /// Whom its tokens are made for.
+    pub client_id: String,
+    /// What they are good for.
+    pub scope: String,
+    /// How the user proved who he is.
+    pub auth_methods: String,
+    /// When he did.
+    pub authenticated_at: Timestamp,
+    /// What a token is judged by.
+    pub family: Family,
+    /// What was drawn at the last exchange.
+    pub salt: Option<[u8; 32]>,
+    /// What the limits of its session are computed from.
+    pub lives: Use,
+    /// The tenant's name in addresses.
+    pub slug: String,
+    /// The tenant.
+    pub tenant: TenantRow,
+}
+
+impl FromRow for Found {
+    fn from_row(row: &Row) -> Result<Self> {
+        let previous = match (row.get("previous_digest")?, row.get("rotated_at")?) {
+            (Some(digest), Some(at)) => Some((digest, at)),
+            _ => None,
+        };
+        Ok(Self {
+            user: row.get("user_id")?,
+            session: row.get("session_id")?,
+            client_id: row.get("client_id")?,
+            scope: row.get("scope")?,
+            auth_methods: row.get("auth_methods")?,
+            authenticated_at: row.get("authenticated_at")?,
+            family: Family { current: row.get("digest")?, previous, is_live: row.get("is_live")? },
+            salt: row.get("salt")?,
+            lives: Use {
+                persistence: Persistence::from_flag(
+                    row.get::<Option<bool>>("remember")?.unwrap_or(false),
+                ),
+                absolute: row.get("expires_at")?,
+            },
+            slug: row.get("slug")?,
+            tenant: TenantRow::from_row(row)?,
+        })
+    }
+}
+
+/// Begins a family in a session that was opened in the same transaction; 0 rows where it was not.
+pub fn insert(tenant: TenantId, new: &New) -> Query {
+    sql("INSERT INTO grants (tenant_id, id, user_id, session_id, client_id, scope, epoch, auth_methods, \
+                             authenticated_at, digest, created_at, expires_at) \
+         SELECT s.tenant_id, $2, s.user_id, s.id, $4, $5, s.epoch, $6, $7, $8, $9, s.expires_at \
+         FROM sessions s WHERE s.tenant_id = $1 AND s.id = $3")
+        .bind(tenant)
+        .bind(new.id)
+        .bind(new.session)
+        .bind(new.client_id.as_str())
+        .bind(new.scope.as_str())
+        .bind(new.auth_methods.as_str())
+        .bind(new.authenticated_at)
+        .bind(new.digest)
+        .bind(new.now)
+}
+
+/// The family that a token names, with its tenant and everything that it rests on.
+pub async fn facts(
+    tx: &mut Tx,
+    tenant: TenantId,
+    id: GrantId,
+    now: Timestamp,
+) -> Result<Option<Found>> {
+    sql("SELECT g.user_id, g.session_id, g.client_id, g.scope, g.auth_methods, g.authenticated_at, \
+                g.digest, g.previous_digest, g.rotated_at, g.salt, g.expires_at, s.remember, \
+                CASE WHEN u.status = 'active' AND u.deleted_at IS NULL AND u.epoch = g.epoch \
+                      AND g.expires_at > $3 AND t.status = 'active' AND t.deleted_at IS NULL \
+                      AND p.status = 'active' AND p.deleted_at IS NULL \
+                      AND (g.session_id IS NULL \
+                           OR (s.epoch = u.epoch AND s.idle_expires_at > $3 AND s.expires_at > $3)) \
+                     THEN TRUE ELSE FALSE END AS is_live, \
+                t.slug, t.id, t.partner_id, t.name, t.status, t.settings, t.branding, \
+                p.status AS partner_status, p.settings AS partner_settings, \
+                p.branding AS partner_branding \
+         FROM grants g \
+         JOIN users u ON u.tenant_id = g.tenant_id AND u.id = g.user_id \
+         JOIN tenants t ON t.id = g.tenant_id JOIN partners p ON p.id = t.partner_id \
+         LEFT JOIN sessions s ON s.tenant_id = g.tenant_id AND s.id = g.session_id \
+         WHERE g.tenant_id = $1 AND g.id = $2")
+        .bind(tenant)
+        .bind(id)
+        .bind(now)
+        .optional(tx)
+        .await
+}
+
+/// The exchange of a token for the next one.
+#[derive(Debug, Clone)]
+pub struct Rotation {
+    /// Of which family.
+    pub id: GrantId,
+    /// The digest of the token that was shown.
+    pub shown: [u8; 32],
+    /// The digest of its successor.
+    pub next: [u8; 32],
+    /// What the successor follows from, together with the token itself.
+    pub salt: [u8; 32],
+    /// When.
+    pub now: Timestamp,
+}
+
+/// Exchanges a token, if it is the family's current one and everything it rests on still holds: of
+/// any number at the same time, one changes a row.
+pub fn rotate(tenant: TenantId, rotation: &Rotation) -> Query {
+    sql("UPDATE grants SET previous_digest = digest, digest = $4, salt = $5, rotated_at = $6 \
+         WHERE tenant_id = $1 AND id = $2 AND digest = $3 AND expires_at > $6 AND EXISTS \
+             (SELECT 1 FROM users u \
+              JOIN tenants t ON t.id = u.tenant_id JOIN partners p ON p.id = t.partner_id \
+              LEFT JOIN sessions s ON s.tenant_id = u.tenant_id AND s.id = grants.session_id \
+              WHERE u.tenant_id = $1 AND u.id = grants.user_id AND u.epoch = grants.epoch \
+                AND u.status = 'active' AND u.deleted_at IS NULL \
+                AND t.status = 'active' AND t.deleted_at IS NULL \
+                AND p.status = 'active' AND p.deleted_at IS NULL \
+                AND (grants.session_id IS NULL \
+                     OR (s.epoch = u.epoch AND s.idle_expires_at > $6 AND s.expires_at > $6)))")
+    .bind(tenant)
+    .bind(rotation.id)
+    .bind(rotation.shown)
+    .bind(rotation.next)
+    .bind(rotation.salt)
+    .bind(rotation.now)
+}
+
+/// Notes that a session was used, and lets it live until `idle` at least. It comes before whatever
+/// else a transaction changes of a family, since ending a session locks it first, too.
+pub fn hold_session(
+    tenant: TenantId,
+    session: SessionId,
+    idle: Timestamp,
+    now: Timestamp,
+) -> Query {
+    sql("UPDATE sessions SET \
+             last_seen_at = CASE WHEN last_seen_at < $4 THEN $4 ELSE last_seen_at END, \
+             idle_expires_at = CASE WHEN idle_expires_at < $3 THEN $3 ELSE idle_expires_at END \
+         WHERE tenant_id = $1 AND id = $2 AND idle_expires_at > $4 AND expires_at > $4")
+    .bind(tenant)
+    .bind(session)
+    .bind(idle)
+    .bind(now)
+}
+
+/// Ends a family.
+pub fn end(tenant: TenantId, id: GrantId) -> Query {
+    sql("DELETE FROM grants WHERE tenant_id = $1 AND id = $2").bind(tenant).bind(id)
+}
+
+/// Lets the families of a session live on into the present epoch of its user's credentials.
+pub fn carry_over(tenant: TenantId, session: SessionId) -> Query {
+    sql("UPDATE grants SET epoch = (SELECT u.epoch FROM users u \
+             WHERE u.tenant_id = grants.tenant_id AND u.id = grants.user_id) \
+         WHERE tenant_id = $1 AND session_id = $2")
+    .bind(tenant)
+    .bind(session)
+}
+
+/// Ends all families of a user.
+pub fn end_all(tenant: TenantId, user: UserId) -> Query {
+    sql("DELETE FROM grants WHERE tenant_id = $1 AND user_id = $2").bind(tenant).bind(user)
+}

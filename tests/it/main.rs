@@ -22,6 +22,7 @@ mod jobs;
 mod mail;
 mod openapi;
 mod pages;
+mod passkeys;
 mod races;
 mod sessions;
 mod store;

@@ -198,13 +198,13 @@ pub struct Proved {
     pub user: UserId,
     /// Which one.
     pub passkey: PasskeyId,
-    /// Whether the device verified its user.
-    pub user_verified: bool,
-    /// The row that writes the use down; it has to change exactly one.
-    pub used: Query,
+    /// What the use leaves behind: the ceremony is over, the credential was used. Each has to
+    /// change exactly one row, or somebody was faster.
+    pub spent: [Query; 2],
 }
 
-/// Judges the answer of an authenticator; the ceremony is used up.
+/// Judges the answer of an authenticator. A right one is used up by the rows of [`Proved`], which
+/// the caller writes with what it opens; a wrong one ends the ceremony here.
 ///
 /// # Errors
 /// Where the database fails.
@@ -214,47 +214,64 @@ pub async fn finish_assertion(
     id: CeremonyId,
     answer: &Value,
 ) -> Result<Result<Proved, Refused>> {
-    let Some(ceremony) = take(cx, kind, id).await? else { return Ok(Err(Refused)) };
-    let Some(credential_id) = credential_id_of(answer) else { return Ok(Err(Refused)) };
-    let party = rp_id(cx);
-    let input = (cx.tenant.id, party, credential_id.as_bytes().to_vec());
-    let key = cx
+    let credential_id = credential_id_of(answer).map(|id| id.as_bytes().to_vec());
+    let search = store::passkeys::Search {
+        ceremony: id,
+        purpose: kind.purpose(),
+        bound_to: kind.bound_to(),
+        rp_id: rp_id(cx),
+        credential_id: credential_id.unwrap_or_default(),
+        now: cx.now,
+    };
+    let found = cx
         .app
         .db
-        .read(input, |tx, (tenant, party, id)| {
-            Box::pin(store::passkeys::by_credential(tx, *tenant, party, id))
+        .read((cx.tenant.id, search), |tx, (tenant, search)| {
+            Box::pin(store::passkeys::answered(tx, *tenant, search))
         })
         .await?;
-    let Some(key) = key else { return Ok(Err(Refused)) };
-    // The authenticator says whose credential it thinks it is (WebAuthn L3 §7.2, step 6).
-    let handle = handle(key.user);
-    if user_handle_of(answer).is_some_and(|given| !given.is_empty() && given != handle) {
-        return Ok(Err(Refused));
-    }
-    let stored = Credential::from_json(&key.credential)?;
-    match relying_party(cx)?.finish_assertion(&ceremony, answer, &stored) {
-        Ok(asserted) => {
-            let counter = i64::from(asserted.counter);
-            let text = asserted.credential.to_json()?;
-            let backed_up = asserted.credential.backed_up();
-            Ok(Ok(Proved {
-                user: key.user,
-                passkey: key.id,
-                user_verified: asserted.user_verified,
-                used: store::passkeys::used(
-                    cx.tenant.id,
-                    key.id,
-                    (&text, counter),
-                    backed_up,
-                    cx.now,
-                ),
-            }))
+    let Some((state, key)) = found else { return Ok(Err(Refused)) };
+    let over = store::passkeys::end(cx.tenant.id, id);
+    let judged = match &key {
+        Some(key) => judge(cx, &state, key, answer)?,
+        None => Err(None),
+    };
+    match (judged, key) {
+        (Ok(used), Some(key)) => {
+            Ok(Ok(Proved { user: key.user, passkey: key.id, spent: [over, used] }))
         }
-        Err(fault) => {
-            refuse(cx, &key, fault).await?;
+        (judged, key) => {
+            let mut rows = vec![over];
+            if let (Err(Some(fault)), Some(key)) = (judged, key) {
+                rows.push(refusal(cx, &key, fault)?);
+            }
+            cx.app.db.write(rows, |tx, rows| Box::pin(tx.pipeline(rows.clone()))).await?;
             Ok(Err(Refused))
         }
     }
+}
+
+/// The row that writes a right use down, or why the answer does not hold.
+fn judge(
+    cx: &Cx,
+    state: &str,
+    key: &Passkey,
+    answer: &Value,
+) -> Result<Result<Query, Option<WebauthnFault>>> {
+    // The authenticator says whose credential it thinks it is (WebAuthn L3 §7.2, step 6).
+    let handle = handle(key.user);
+    if user_handle_of(answer).is_some_and(|given| !given.is_empty() && given != handle) {
+        return Ok(Err(Some(WebauthnFault::Refused("the user handle is somebody else's"))));
+    }
+    let (ceremony, stored) = (Ceremony::from_json(state)?, Credential::from_json(&key.credential)?);
+    let asserted = match relying_party(cx)?.finish_assertion(&ceremony, answer, &stored) {
+        Ok(asserted) => asserted,
+        Err(fault) => return Ok(Err(Some(fault))),
+    };
+    let text = asserted.credential.to_json()?;
+    let counted = (text.as_str(), i64::from(asserted.counter));
+    let backed_up = asserted.credential.backed_up();
+    Ok(Ok(store::passkeys::used(cx.tenant.id, key.id, counted, backed_up, cx.now)))
 }
 
 /// The opaque handle under which authenticators know a user: the number of its id.
@@ -262,9 +279,9 @@ fn handle(user: UserId) -> [u8; 16] {
     *user.uuid().as_bytes()
 }
 
-/// Writes down why an answer was refused. A counter that went back may mean that the credential
-/// was copied, so it has an event of its own.
-async fn refuse(cx: &Cx, key: &Passkey, fault: WebauthnFault) -> Result<()> {
+/// The row that tells why an answer was refused. A counter that went back may mean that the
+/// credential was copied, so it has an event of its own.
+fn refusal(cx: &Cx, key: &Passkey, fault: WebauthnFault) -> Result<Query> {
     let action = match fault {
         WebauthnFault::CounterWentBack => Action::PasskeyCounterWentBack,
         WebauthnFault::Malformed | WebauthnFault::Refused(_) => Action::PasskeyRefused,
@@ -272,9 +289,7 @@ async fn refuse(cx: &Cx, key: &Passkey, fault: WebauthnFault) -> Result<()> {
     let target = Target::User(Some(key.user));
     let event = Event::failure(action, Actor::Anonymous, target, reason(fault))
         .with("passkey", key.id.to_string());
-    let row = cx.record(event)?;
-    cx.app.db.write(row, |tx, row| Box::pin(row.clone().execute(tx))).await?;
-    Ok(())
+    cx.record(event)
 }
 
 /// Why an answer was refused, for the audit trail.

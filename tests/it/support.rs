@@ -34,6 +34,7 @@ use tower::ServiceExt as _;
 #[expect(dead_code, reason = "what only the tests of the WebAuthn module use")]
 #[path = "../../src/crypto/webauthn/tests/authenticator.rs"]
 pub(crate) mod authenticator;
+pub(crate) mod factors;
 pub(crate) mod postgres;
 
 /// 2026-01-01 00:00:00 UTC.

@@ -171,7 +171,7 @@ const MAKINGS: [(&str, Making); 24] = [
     ("WAN-11: an id of 1024 bytes", |it| it.id = vec![9; 1024]),
     ("WAN-11: no id", |it| it.id = vec![]),
     ("WAN-11: more than there is to say", |it| it.data.tail = vec![0; 5]),
-    ("a format that nobody knows", |it| it.format = "another".to_owned()),
+    ("a format that nobody knows", |it| "another".clone_into(&mut it.format)),
 ];
 
 const REWRITINGS: [(&str, Edit); 6] = [

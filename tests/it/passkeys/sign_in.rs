@@ -11,7 +11,7 @@ use countersign::{
     },
     flows::{tenants, users},
 };
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::{
     Begun, EVE, GRACE, ORIGIN, begin_sign_in, delete, finish_sign_in, grace, header, hostile,
@@ -113,7 +113,7 @@ async fn mfa_08_without_verification_no_passkey_signs_in() {
 async fn every_wrong_answer_to_a_sign_in_is_the_same_refusal() {
     let (world, acme, grace) = grace("{}").await;
     let mut client = world.client();
-    let mut refusals: Vec<(u16, Vec<(String, String)>, Value)> = Vec::new();
+    let mut refusals = Vec::new();
     for number in 0..hostile::ASSERTIONS {
         let begun = Begun::of(&begin_sign_in(&mut client, "acme").await);
         let (case, answer) = hostile::assertion(number, &grace.device, &begun.options);

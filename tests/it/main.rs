@@ -20,6 +20,7 @@ mod faults;
 mod guessing;
 mod jobs;
 mod mail;
+mod me;
 mod mfa;
 mod openapi;
 mod pages;

@@ -78,7 +78,7 @@ impl Step<'_> {
         };
         let queries = vec![
             store::challenges::insert(cx.tenant.id, &new),
-            store::challenges::push_out(cx.tenant.id, user.id, MAX_STEPS),
+            store::challenges::push_out(cx.tenant.id, user.id, new.id, MAX_STEPS),
             store::attempts::clear(cx.tenant.id, self.subject()),
             cx.record(event(user, Action::LoginChallenged).with("purpose", purpose))?,
         ];

@@ -41,3 +41,17 @@ CREATE TABLE grants (
 CREATE INDEX grants_session ON grants (tenant_id, session_id);
 CREATE INDEX grants_user ON grants (tenant_id, user_id);
 CREATE INDEX grants_expiry ON grants (expires_at);
+
+-- A person may have accounts in several tenants under one address.
+CREATE INDEX users_address ON users (email_key) WHERE deleted_at IS NULL;
+
+-- Failed tries at the portal where no tenant was named, so that an address without any account
+-- counts like one with several. The subject is a digest.
+CREATE TABLE portal_attempts (
+    subject BYTEA PRIMARY KEY,
+    failures BIGINT NOT NULL,
+    first_at BIGINT NOT NULL,
+    last_at BIGINT NOT NULL,
+    expires_at BIGINT NOT NULL
+);
+CREATE INDEX portal_attempts_expiry ON portal_attempts (expires_at);

@@ -115,6 +115,8 @@ codes! {
     EmailDomainNotAllowed => "email_domain_not_allowed",
     /// The address has yet to be confirmed; told only after the right password.
     EmailNotVerified => "email_not_verified",
+    /// The access token is good, but not for this.
+    InsufficientScope => "insufficient_scope",
     /// A fault of ours.
     InternalError => "internal_error",
     /// The Bearer token of the calling application is missing or not good.
@@ -125,6 +127,8 @@ codes! {
     InvalidCredentials => "invalid_credentials",
     /// A request by session cookie without the proof that it comes from our own page.
     InvalidCsrfToken => "invalid_csrf_token",
+    /// The first step's token is not ours or too old.
+    InvalidFlowToken => "invalid_flow_token",
     /// The second step is unknown, over, used, or of somebody else: never told apart.
     InvalidMfaToken => "invalid_mfa_token",
     /// A refresh token that is unknown, used, or whose session has ended.
@@ -169,6 +173,8 @@ codes! {
     StorageFull => "storage_full",
     /// There is no such tenant.
     TenantNotFound => "tenant_not_found",
+    /// The password is that of accounts in several tenants, and none was named.
+    TenantRequired => "tenant_required",
     /// The tenant, or its partner, is suspended.
     TenantSuspended => "tenant_suspended",
     /// Too many tries.

@@ -35,6 +35,7 @@ pub mod me;
 pub mod outbox;
 pub mod passkey_login;
 pub mod password;
+pub mod portal;
 pub mod reauthentication;
 pub mod register;
 pub mod second_factor;

@@ -17,6 +17,7 @@ pub mod keys;
 pub mod login;
 pub mod outbox;
 pub mod passkeys;
+pub mod portal;
 pub mod registrations;
 pub mod sessions;
 pub mod tenants;

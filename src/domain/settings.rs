@@ -462,6 +462,31 @@ impl SettingsLayer {
             self.default_locale.as_deref().is_none_or(|locale| ["en", "de"].contains(&locale)),
             "default_locale: en or de",
         );
+        let registration = &self.registration;
+        check(
+            [&registration.allowed_email_domains, &registration.blocked_email_domains]
+                .into_iter()
+                .flatten()
+                .flatten()
+                .all(|domain| idna::domain_to_ascii(domain).is_ok_and(|ascii| ascii == *domain)),
+            "registration.*_email_domains: domains in lower case, international ones as xn--",
+        );
+        check(
+            registration.custom_data_schema.as_ref().is_none_or(is_schema),
+            "registration.custom_data_schema: a JSON Schema (draft 2020-12) without remote references",
+        );
+        faults.extend(self.factor_faults());
+        faults
+    }
+
+    /// The faults of what concerns factors and accounts.
+    fn factor_faults(&self) -> Vec<String> {
+        let mut faults = Vec::new();
+        let mut check = |fine: bool, text: &str| {
+            if !fine {
+                faults.push(text.to_owned());
+            }
+        };
         let mfa = &self.mfa;
         check(
             mfa.trusted_device_days.is_none_or(|days| days <= 365),
@@ -484,19 +509,6 @@ impl SettingsLayer {
         check(
             self.account.deletion_grace_days.is_none_or(|days| days <= 90),
             "account.deletion_grace_days: 0 to 90",
-        );
-        let registration = &self.registration;
-        check(
-            [&registration.allowed_email_domains, &registration.blocked_email_domains]
-                .into_iter()
-                .flatten()
-                .flatten()
-                .all(|domain| idna::domain_to_ascii(domain).is_ok_and(|ascii| ascii == *domain)),
-            "registration.*_email_domains: domains in lower case, international ones as xn--",
-        );
-        check(
-            registration.custom_data_schema.as_ref().is_none_or(is_schema),
-            "registration.custom_data_schema: a JSON Schema (draft 2020-12) without remote references",
         );
         faults
     }

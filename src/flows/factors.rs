@@ -220,7 +220,9 @@ async fn enrol(by: &Enroller, before: &Overview, new: Enrolment) -> Result<Enrol
             let mut opening = open(person, step, new.method)?;
             let (id, limit) = (step.id, crate::domain::factor::STEP_FAILURES);
             opening.must(store::challenges::consume(tenant, id, limit, cx.now));
-            new.must.into_iter().for_each(|query| opening.must(query));
+            for query in new.must {
+                opening.must(query);
+            }
             opening.also(rows);
             opening.mint(cx, step.client_id.as_deref()).await?;
             Some(opening.write(cx).await.map_err(too_late)?)

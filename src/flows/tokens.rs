@@ -15,7 +15,6 @@ use crate::{
     db::Query,
     domain::{
         audit::{Action, Actor, Event, Target},
-        session::Session,
         tenant::{Slug, Tenant},
         token::{Client, Use, Verdict, access_expiry, context_class, idle_limit, judge},
     },
@@ -134,7 +133,7 @@ pub struct Refreshed {
     pub session: Option<SessionId>,
 }
 
-/// Exchanges a refresh token for the next one and a new access token.
+/// Exchanges a refresh token of the client that has shown it.
 ///
 /// # Errors
 /// `invalid_refresh_token` for one that is not ours, was used before, or rests on something that
@@ -142,8 +141,8 @@ pub struct Refreshed {
 pub async fn refresh(
     app: &Arc<App>,
     caller: &Caller,
-    text: &str,
-    now: Timestamp,
+    client_id: &str,
+    (text, now): (&str, Timestamp),
 ) -> Result<Refreshed> {
     let token = RefreshToken::parse(&app.master_key, text)?.ok_or_else(refused)?;
     let (tenant, id) = (TenantId::from_uuid(token.tenant()), GrantId::from_uuid(token.family()));
@@ -151,6 +150,10 @@ pub async fn refresh(
     // Others may exchange the same token meanwhile: then see what has become of it.
     for _ in 0..3 {
         let found = shown.facts().await?.ok_or_else(refused)?;
+        // Of another client: no harm is done to its family, since it was not the one who came.
+        if found.client_id != client_id {
+            return Err(refused());
+        }
         match judge(&found.family, shown.token.digest(), now) {
             Verdict::Rotate => {
                 if let Some(refreshed) = shown.rotate(&found).await? {
@@ -391,16 +394,27 @@ impl Claims {
 }
 
 /// What an access token says, if it is one of ours and has not ended. Whether its session has is
-/// not looked at: see [`session`].
+/// not looked at: see [`crate::flows::me::Me::by_token`].
 ///
 /// # Errors
 /// `not_authenticated`, or where the database fails.
 pub async fn verify(app: &App, text: &str, now: Timestamp) -> Result<Claims> {
-    let bad = || Error::refused(Code::NotAuthenticated);
+    let claims = read(app, text).await?;
+    if claims.expires_at <= now { Err(bad()) } else { Ok(claims) }
+}
+
+/// As [`verify`], whether it has ended or not: for what is harmless, such as signing out.
+///
+/// # Errors
+/// As [`verify`].
+pub async fn read(app: &App, text: &str) -> Result<Claims> {
     let key = keys::verifying(app, text).await?.ok_or_else(bad)?;
     let claims: AccessClaims = key.verify(ACCESS_TOKEN, text).ok_or_else(bad)?;
-    let claims = parse(app, &claims).ok_or_else(bad)?;
-    if claims.expires_at <= now { Err(bad()) } else { Ok(claims) }
+    parse(app, &claims).ok_or_else(bad)
+}
+
+fn bad() -> Error {
+    Error::refused(Code::NotAuthenticated)
 }
 
 fn parse(app: &App, claims: &AccessClaims) -> Option<Claims> {
@@ -420,18 +434,4 @@ fn parse(app: &App, claims: &AccessClaims) -> Option<Claims> {
         auth_methods: claims.amr.join(" "),
         expires_at: at(claims.exp)?,
     })
-}
-
-/// The session of a good access token, if it lives: an access token says what was so when it was
-/// made; this says whether it still is.
-///
-/// # Errors
-/// Where the database fails.
-pub async fn session(app: &App, claims: &Claims, now: Timestamp) -> Result<Option<Session>> {
-    let Some(session) = claims.session else { return Ok(None) };
-    app.db
-        .read((claims.tenant, (session, claims.user), now), |tx, (tenant, whose, now)| {
-            Box::pin(store::grants::session_of(tx, *tenant, *whose, *now))
-        })
-        .await
 }

@@ -17,6 +17,7 @@ use super::{
 };
 use crate::{
     app::App,
+    clock::Timestamp,
     flows::{Cx, session::open::SignedIn},
 };
 
@@ -27,6 +28,7 @@ pub mod login;
 pub mod mfa;
 pub mod passkey;
 pub mod password;
+pub mod portal;
 pub mod register;
 pub mod verify_email;
 
@@ -43,6 +45,11 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(register::register))
         .routes(routes!(verify_email::verify_email))
         .routes(routes!(captcha::challenge))
+        .routes(routes!(portal::identify))
+        .routes(routes!(portal::authenticate))
+        .routes(routes!(portal::portal_login))
+        .routes(routes!(portal::portal_logout))
+        .routes(routes!(portal::portal_refresh))
         .routes(routes!(passkey::begin))
         .routes(routes!(passkey::finish))
         .routes(routes!(factors::list))
@@ -71,7 +78,12 @@ pub struct Reply<T> {
 impl<T> Reply<T> {
     /// An answer to the request of `cx`.
     pub fn new(cx: &Cx, data: T) -> Self {
-        let meta = MetaResponse::new(&cx.caller.request_id, cx.now);
+        Self::at(&cx.caller.request_id, cx.now, data)
+    }
+
+    /// An answer to a request before there is a tenant.
+    fn at(request: &str, now: Timestamp, data: T) -> Self {
+        let meta = MetaResponse::new(request, now);
         Self { body: ApiResponse { data, meta }, cookies: Vec::new() }
     }
 

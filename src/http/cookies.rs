@@ -4,6 +4,7 @@ use axum::http::HeaderMap;
 use axum_extra::extract::cookie::{Cookie, CookieJar, SameSite};
 
 use crate::{
+    app::App,
     crypto::opaque::Token,
     domain::{session::Persistence, tenant::Tenant},
     flows::{Cx, session::Opened},
@@ -62,6 +63,18 @@ pub fn device_of(cx: &Cx, headers: &HeaderMap) -> Option<Token> {
     let jar = CookieJar::from_headers(headers);
     let cookie = jar.get(&name("device", &cx.tenant, is_https(cx)))?;
     Token::parse(cookie.value())
+}
+
+/// All cookies of devices in a request, each with its tenant.
+#[must_use]
+pub fn devices(app: &App, headers: &HeaderMap) -> Vec<(TenantId, Token)> {
+    let prefix =
+        if app.config.public_url.scheme() == "https" { "__Host-cs_device_" } else { "cs_device_" };
+    let device = |cookie: &Cookie<'_>| {
+        let id = cookie.name().strip_prefix(prefix)?;
+        Some((format!("tnt_{id}").parse().ok()?, Token::parse(cookie.value())?))
+    };
+    CookieJar::from_headers(headers).iter().filter_map(device).collect()
 }
 
 /// The tenants that a browser has a session cookie of.

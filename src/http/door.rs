@@ -91,14 +91,20 @@ impl Door {
     #[must_use]
     pub fn cx(&self, tenant: Arc<Tenant>) -> Cx {
         tracing::Span::current().record("tenant", tenant.slug.as_str());
-        let caller = Caller {
+        let caller = Arc::new(self.caller());
+        Cx { app: Arc::clone(&self.app), tenant, caller, now: self.now() }
+    }
+
+    /// Who asks.
+    #[must_use]
+    pub fn caller(&self) -> Caller {
+        Caller {
             address: self.facts.client,
             agent: agent::kept(text(&self.headers, header::USER_AGENT).unwrap_or_default()),
             locale: Locale::En,
             accept_language: text(&self.headers, header::ACCEPT_LANGUAGE).map(str::to_owned),
             request_id: self.facts.id.clone(),
-        };
-        Cx { app: Arc::clone(&self.app), tenant, caller: Arc::new(caller), now: self.facts.now }
+        }
     }
 
     /// The way in for programs: the tenant in use, the caller's token good or not demanded, and

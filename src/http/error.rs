@@ -25,6 +25,18 @@ struct Pending(Arc<Error>);
 #[derive(Clone, Debug)]
 pub struct AsPage(pub pages::Look);
 
+/// A field that an error's body has beside its own.
+#[derive(Clone, Debug)]
+struct More(&'static str, Value);
+
+/// An error whose body has one more field.
+#[must_use]
+pub fn with_field(error: Error, name: &'static str, value: Value) -> Response {
+    let mut response = error.into_response();
+    response.extensions_mut().insert(More(name, value));
+    response
+}
+
 impl IntoResponse for Error {
     fn into_response(self) -> Response {
         let mut response = status(&self).into_response();
@@ -40,10 +52,11 @@ pub(super) fn render(app: &App, facts: &Facts, response: Response) -> Response {
     };
     log(&error);
     let look = response.extensions().get::<AsPage>().cloned();
+    let more = response.extensions().get::<More>().cloned();
     let allow = response.headers().get(header::ALLOW).cloned();
     let mut rendered = match look {
         Some(AsPage(look)) => pages::error_page(app, &look, facts, &error),
-        None => as_json(app, facts, &error),
+        None => as_json(app, facts, &error, more),
     };
     *rendered.status_mut() = status(&error);
     let headers = rendered.headers_mut();
@@ -62,7 +75,7 @@ pub(super) fn render(app: &App, facts: &Facts, response: Response) -> Response {
     rendered
 }
 
-fn as_json(app: &App, facts: &Facts, error: &Error) -> Response {
+fn as_json(app: &App, facts: &Facts, error: &Error, more: Option<More>) -> Response {
     let body = match error {
         Error::Invalid(faults) => json!(HTTPValidationError::from(faults.clone())),
         other => {
@@ -78,6 +91,9 @@ fn as_json(app: &App, facts: &Facts, error: &Error) -> Response {
                 && let (false, Value::Object(fields)) = (no.reasons.is_empty(), &mut body)
             {
                 fields.insert("reasons".to_owned(), json!(no.reasons));
+            }
+            if let (Some(More(name, value)), Value::Object(fields)) = (more, &mut body) {
+                fields.insert(name.to_owned(), value);
             }
             body
         }
@@ -131,6 +147,7 @@ fn refused(code: Code) -> StatusCode {
         Code::AccountSuspended
         | Code::CrossSiteRequest
         | Code::EmailNotVerified
+        | Code::InsufficientScope
         | Code::RegistrationDisabled
         | Code::TenantSuspended
         | Code::DeletionNotAllowed
@@ -140,10 +157,12 @@ fn refused(code: Code) -> StatusCode {
         Code::CaptchaFailed
         | Code::CaptchaRequired
         | Code::EmailDomainNotAllowed
+        | Code::InvalidFlowToken
         | Code::InvalidRedirectUri
         | Code::InvalidRequest
         | Code::InvalidToken
         | Code::PasswordRejected
+        | Code::TenantRequired
         | Code::UnreadableBody
         | Code::InvalidCode
         | Code::MethodNotAvailable

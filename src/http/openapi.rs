@@ -37,6 +37,10 @@ pub fn base() -> OpenApi {
                 .description(Some("The built-in proof that no machine registers."))
                 .build(),
             TagBuilder::new()
+                .name("Portal Auth")
+                .description(Some("Signing in by an address alone, for the user portal."))
+                .build(),
+            TagBuilder::new()
                 .name("OIDC")
                 .description(Some("What applications of a tenant build on."))
                 .build(),

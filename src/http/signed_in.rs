@@ -17,6 +17,7 @@ use super::{
 };
 use crate::{
     app::App,
+    domain::token::ACCOUNT,
     error::{Code, Error, Result},
     flows::{
         me::{Enroller, Me},
@@ -74,26 +75,25 @@ impl FromRequestParts<Arc<App>> for Enrolling {
     }
 }
 
-/// What an access token has to be good for before its bearer may look at or change an account.
-const SCOPE: &str = "account";
-
 async fn by_token(door: &Door, token: &str) -> Result<Me> {
-    let nobody = || Error::refused(Code::NotAuthenticated);
     let claims = tokens::verify(door.app(), token, door.now()).await?;
-    let session = claims.session.filter(|_| claims.allows(SCOPE)).ok_or_else(nobody)?;
-    let cx = door.cx(tenants::resolve_id(door.app(), claims.tenant).await?);
-    let me = Me::by_token(cx, session).await?;
+    if !claims.allows(ACCOUNT) {
+        return Err(Error::Forbidden(Code::InsufficientScope));
+    }
+    let nobody = || Error::refused(Code::NotAuthenticated);
+    let session = claims.session.ok_or_else(nobody)?;
+    let tenant = tenants::resolve_id(door.app(), claims.tenant).await?;
+    let me = Me::by_token(door.cx(tenant), session).await?;
     if me.user().id == claims.user { Ok(me) } else { Err(nobody()) }
 }
 
 async fn by_cookie(door: &Door) -> Result<Me> {
     let nobody = || Error::refused(Code::NotAuthenticated);
-    let tenant = match text(&door.headers, TENANT) {
-        Some(slug) => tenants::resolve(door.app(), slug).await?,
-        None => {
-            let tenant = only_tenant(&door.headers).ok_or_else(nobody)?;
-            tenants::resolve_id(door.app(), tenant).await?
-        }
+    let tenant = if let Some(slug) = text(&door.headers, TENANT) {
+        tenants::resolve(door.app(), slug).await?
+    } else {
+        let tenant = only_tenant(&door.headers).ok_or_else(nobody)?;
+        tenants::resolve_id(door.app(), tenant).await?
     };
     let cx = door.cx(tenant);
     let (id, secret) = cookies::session_of(&cx, &door.headers).ok_or_else(nobody)?;

@@ -25,6 +25,8 @@ pub enum Dead {
     Captchas,
     /// Counts of failures and of mails that no rule looks at any more.
     Attempts,
+    /// The same, of the portal.
+    PortalAttempts,
     /// Devices not seen for 400 days.
     Devices,
     /// Mails sent a day ago, and mails given up 30 days ago.
@@ -33,7 +35,7 @@ pub enum Dead {
 
 impl Dead {
     /// Every kind.
-    pub const ALL: [Dead; 10] = [
+    pub const ALL: [Dead; 11] = [
         Self::Sessions,
         Self::IdleSessions,
         Self::Grants,
@@ -42,6 +44,7 @@ impl Dead {
         Self::Challenges,
         Self::Captchas,
         Self::Attempts,
+        Self::PortalAttempts,
         Self::Devices,
         Self::Mails,
     ];
@@ -49,60 +52,48 @@ impl Dead {
 
 const DAY: std::time::Duration = std::time::Duration::from_hours(24);
 
+/// The statement that drops rows of a table, by its key, whose time has come.
+macro_rules! past {
+    ($table:literal, $key:literal, $time:literal) => {
+        concat!(
+            "DELETE FROM ",
+            $table,
+            " WHERE (",
+            $key,
+            ") IN (SELECT ",
+            $key,
+            " FROM ",
+            $table,
+            " WHERE ",
+            $time,
+            " <= $1 LIMIT $2)"
+        )
+    };
+}
+
 /// Drops up to `limit` rows of one kind that are dead at `now`; how many.
 pub async fn purge_all_tenants(tx: &mut Tx, dead: Dead, now: Timestamp, limit: i64) -> Result<u64> {
-    let (text, before) = match dead {
-        Dead::Sessions => (
-            "DELETE FROM sessions WHERE (tenant_id, id) IN \
-             (SELECT tenant_id, id FROM sessions WHERE expires_at <= $1 LIMIT $2)",
-            now,
-        ),
-        Dead::IdleSessions => (
-            "DELETE FROM sessions WHERE (tenant_id, id) IN \
-             (SELECT tenant_id, id FROM sessions WHERE idle_expires_at <= $1 LIMIT $2)",
-            now,
-        ),
-        Dead::Grants => (
-            "DELETE FROM grants WHERE (tenant_id, id) IN \
-             (SELECT tenant_id, id FROM grants WHERE expires_at <= $1 LIMIT $2)",
-            now,
-        ),
-        Dead::Registrations => (
-            "DELETE FROM registrations WHERE (tenant_id, id) IN \
-             (SELECT tenant_id, id FROM registrations WHERE expires_at <= $1 LIMIT $2)",
-            now,
-        ),
-        Dead::Tickets => (
-            "DELETE FROM tickets WHERE (tenant_id, id) IN \
-             (SELECT tenant_id, id FROM tickets WHERE expires_at <= $1 LIMIT $2)",
-            now,
-        ),
-        Dead::Challenges => (
-            "DELETE FROM challenges WHERE (tenant_id, id) IN \
-             (SELECT tenant_id, id FROM challenges WHERE expires_at <= $1 LIMIT $2)",
-            now,
-        ),
-        Dead::Captchas => (
-            "DELETE FROM spent_captchas WHERE (tenant_id, digest) IN \
-             (SELECT tenant_id, digest FROM spent_captchas WHERE expires_at <= $1 LIMIT $2)",
-            now,
-        ),
-        Dead::Attempts => (
-            "DELETE FROM attempts WHERE (tenant_id, subject) IN \
-             (SELECT tenant_id, subject FROM attempts WHERE expires_at <= $1 LIMIT $2)",
-            now,
-        ),
-        Dead::Devices => (
-            "DELETE FROM devices WHERE (tenant_id, id) IN \
-             (SELECT tenant_id, id FROM devices WHERE last_seen_at <= $1 LIMIT $2)",
-            now - DAY * 400,
-        ),
-        Dead::Mails => (
+    let text = match dead {
+        Dead::Sessions => past!("sessions", "tenant_id, id", "expires_at"),
+        Dead::IdleSessions => past!("sessions", "tenant_id, id", "idle_expires_at"),
+        Dead::Grants => past!("grants", "tenant_id, id", "expires_at"),
+        Dead::Registrations => past!("registrations", "tenant_id, id", "expires_at"),
+        Dead::Tickets => past!("tickets", "tenant_id, id", "expires_at"),
+        Dead::Challenges => past!("challenges", "tenant_id, id", "expires_at"),
+        Dead::Captchas => past!("spent_captchas", "tenant_id, digest", "expires_at"),
+        Dead::Attempts => past!("attempts", "tenant_id, subject", "expires_at"),
+        Dead::PortalAttempts => past!("portal_attempts", "subject", "expires_at"),
+        Dead::Devices => past!("devices", "tenant_id, id", "last_seen_at"),
+        Dead::Mails => {
             "DELETE FROM outbox WHERE (tenant_id, id) IN \
              (SELECT tenant_id, id FROM outbox WHERE done_at IS NOT NULL \
-                 AND ((state = 'sent' AND done_at <= $1) OR done_at <= $3) LIMIT $2)",
-            now - DAY,
-        ),
+                 AND ((state = 'sent' AND done_at <= $1) OR done_at <= $3) LIMIT $2)"
+        }
+    };
+    let before = match dead {
+        Dead::Devices => now - DAY * 400,
+        Dead::Mails => now - DAY,
+        _ => now,
     };
     let query = sql(text).bind(before).bind(limit);
     let query = if dead == Dead::Mails { query.bind(now - DAY * 30) } else { query };

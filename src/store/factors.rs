@@ -171,6 +171,7 @@ pub fn end_setup(tenant: TenantId, user: UserId, kind: Method, setup: &Setup) ->
 }
 
 /// Puts a set of backup codes in the place of all older ones.
+#[must_use]
 pub fn put_backup_codes(
     tenant: TenantId,
     user: UserId,

@@ -5,7 +5,7 @@ use crate::{
     clock::Timestamp,
     db::{FromRow, Query, Row, Tx, sql},
     domain::{
-        session::{Persistence, Session},
+        session::Persistence,
         token::{Family, Use},
     },
     error::Result,
@@ -192,29 +192,4 @@ pub fn hold_session(
 /// Ends a family.
 pub fn end(tenant: TenantId, id: GrantId) -> Query {
     sql("DELETE FROM grants WHERE tenant_id = $1 AND id = $2").bind(tenant).bind(id)
-}
-
-/// The session that an access token names, if it lives, by the same rules as for a cookie.
-pub async fn session_of(
-    tx: &mut Tx,
-    tenant: TenantId,
-    (session, user): (SessionId, UserId),
-    now: Timestamp,
-) -> Result<Option<Session>> {
-    sql("SELECT s.id, s.user_id, s.remember, s.auth_methods, s.proved_at, s.address, s.agent, \
-                s.created_at, s.last_seen_at, s.idle_expires_at, s.expires_at \
-         FROM sessions s \
-         JOIN users u ON u.tenant_id = s.tenant_id AND u.id = s.user_id \
-         JOIN tenants t ON t.id = s.tenant_id JOIN partners p ON p.id = t.partner_id \
-         WHERE s.tenant_id = $1 AND s.id = $2 AND s.user_id = $3 \
-           AND s.idle_expires_at > $4 AND s.expires_at > $4 AND s.epoch = u.epoch \
-           AND u.status = 'active' AND u.deleted_at IS NULL \
-           AND t.status = 'active' AND t.deleted_at IS NULL \
-           AND p.status = 'active' AND p.deleted_at IS NULL")
-    .bind(tenant)
-    .bind(session)
-    .bind(user)
-    .bind(now)
-    .optional(tx)
-    .await
 }

@@ -23,6 +23,7 @@ mod mail;
 mod mfa;
 mod openapi;
 mod pages;
+mod portal;
 mod races;
 mod sessions;
 mod store;

@@ -231,9 +231,6 @@ const BOUND: &[(&str, Call)] = &[
     ("grants::rotate", Q(|t, it| grants::rotate(t, &rotation(it.grant)))),
     ("grants::hold_session", Q(|t, it| grants::hold_session(t, it.session, LATER, LATER))),
     ("grants::end", Q(|t, it| grants::end(t, it.grant))),
-    ("grants::session_of", F(|tx, t, it| Box::pin(async move {
-        Ok(maybe(grants::session_of(tx, t, (it.session, it.user.id), LATER).await?.as_ref()))
-    }))),
     ("login::facts", F(|tx, t, _| Box::pin(async move { Ok(maybe(login::facts(tx, t, &search()).await?.user.as_ref())) }))),
     ("login::facts account_count", F(|tx, t, _| Box::pin(async move {
         Ok(maybe(login::facts(tx, t, &login::Search { account: SUBJECT, ..search() }).await?.account_count.as_ref()))

@@ -17,6 +17,7 @@ use countersign::{
     error::{Code, Error},
     flows::{
         Cx, keys,
+        me::Me,
         session::{
             self,
             open::{Grounds, Opening, Visitor, is_overtaken, place},
@@ -60,7 +61,7 @@ async fn opening(world: &World, user: &User, persistence: Persistence) -> (Cx, O
 /// Opens a session with tokens.
 async fn sign_in(world: &World, user: &User, persistence: Persistence) -> Minted {
     let (cx, opening) = opening(world, user, persistence).await;
-    opening.write(&cx).await.unwrap().tokens.unwrap()
+    *opening.write(&cx).await.unwrap().tokens.unwrap()
 }
 
 /// A world in which Grace of `acme` has tokens.
@@ -73,7 +74,7 @@ async fn signed_in(settings: &str) -> (World, Cx, User, Minted) {
 }
 
 async fn refresh(app: &Arc<App>, token: &str) -> Result<Refreshed, Error> {
-    tokens::refresh(app, &operator(), token, app.clock.now()).await
+    tokens::refresh(app, &operator(), "portal", (token, app.clock.now())).await
 }
 
 /// That a refresh token is refused, as every bad one is.
@@ -150,8 +151,8 @@ async fn an_access_token_says_what_is_documented() {
     let verified = verify(&world, &minted).await.unwrap();
     assert_eq!((verified.tenant, verified.user), (acme.tenant.id, user.id));
     assert_eq!(verified.session.map(|it| it.to_string()), Some(session));
-    let live = tokens::session(&world.app, &verified, START).await.unwrap().unwrap();
-    assert_eq!((Some(live.id), live.user), (verified.session, user.id));
+    let me = Me::by_token(acme, verified.session.unwrap()).await.unwrap();
+    assert_eq!(me.user().id, user.id);
     assert!(verified.allows("account") && !verified.allows("acc") && !verified.allows(""));
 }
 
@@ -327,8 +328,8 @@ async fn a_token_used_again_after_the_grace_ends_the_family_and_its_session() {
     assert!(refused(&world.app, &text(&minted)).await);
     assert!(has_ended(&world, &acme).await, "told once");
     let claims = verify(&world, &next.minted).await.unwrap();
-    let now = world.app.clock.now();
-    assert!(tokens::session(&world.app, &claims, now).await.unwrap().is_none());
+    let cx = world.cx("acme").await;
+    assert!(Me::by_token(cx, claims.session.unwrap()).await.is_err());
 }
 
 #[tokio::test]

@@ -33,7 +33,7 @@ pub(super) struct Judged<'a> {
 
 impl Judged<'_> {
     /// Spends the step and opens a session.
-    pub(super) async fn sign_in(&self, uses: Uses) -> Result<Outcome> {
+    pub(super) async fn sign_in(&self, spent: Uses) -> Result<Outcome> {
         let (cx, step) = (self.cx, self.step);
         let (tenant, user) = (cx.tenant.id, step.user.id);
         let remember = step.remember || self.answer.remember_device;
@@ -51,7 +51,9 @@ impl Judged<'_> {
             },
         )?;
         opening.must(store::challenges::consume(tenant, step.id, STEP_FAILURES, cx.now));
-        uses.into_iter().for_each(|query| opening.must(query));
+        for query in spent {
+            opening.must(query);
+        }
         let trusted_device = self.trust(&mut opening)?;
         let method = self.answer.method;
         let done = event(user, Action::LoginSecondFactor)
@@ -63,7 +65,7 @@ impl Judged<'_> {
         }
         opening.mint(cx, step.client_id.as_deref()).await?;
         let signed_in = opening.write(cx).await?;
-        Ok(Outcome::SignedIn { signed_in, trusted_device })
+        Ok(Outcome::SignedIn { signed_in: Box::new(signed_in), trusted_device })
     }
 
     /// Trusts the device, where that is asked for and the tenant has trusted devices.

@@ -31,7 +31,7 @@ pub struct SignedIn {
     /// The cookie of a device that is new.
     pub device: Option<Token>,
     /// What a client is handed in the place of the session's cookie.
-    pub tokens: Option<Minted>,
+    pub tokens: Option<Box<Minted>>,
 }
 
 /// The device that somebody signs in from.
@@ -116,7 +116,7 @@ impl Opening {
         let Some(id) = client_id else { return Ok(()) };
         let (queries, minted) = tokens::prepare(cx, &tokens::client(id)?, &self.facts).await?;
         self.rows.extend(queries);
-        self.signed_in.tokens = Some(minted);
+        self.signed_in.tokens = Some(Box::new(minted));
         Ok(())
     }
 

@@ -124,7 +124,7 @@ fn enabled(cx: &Cx, method: Method, id: Option<PasskeyId>, enrolled: &Enrolled) 
         id: id.map(|id| id.to_string()),
         backup_codes: enrolled.backup_codes.as_ref().map(factors::BackupCodes::shown),
         session_id: signed_in.map(|signed_in| signed_in.session.id.to_string()),
-        tokens: signed_in.and_then(|it| it.tokens.as_ref()).map(TokenFields::of),
+        tokens: signed_in.and_then(|it| it.tokens.as_deref()).map(TokenFields::of),
     });
     match signed_in {
         Some(signed_in) => super::signed_in_reply(cx, data, signed_in),

@@ -230,7 +230,7 @@ pub(super) async fn verify_mfa(
                 status: "success",
                 session_id: Some(signed_in.session.id.to_string()),
                 trusted_device_token: trusted_device.map(|token| token.expose().to_owned()),
-                tokens: signed_in.tokens.as_ref().map(TokenFields::of),
+                tokens: signed_in.tokens.as_deref().map(TokenFields::of),
                 ..MFAChallengeResponse::default()
             };
             signed_in_reply(&cx, data, &signed_in)

@@ -158,13 +158,19 @@ async fn every_bad_step_is_answered_alike() {
         client.verify(&bad(&format!(" {token}")), "totp", &code).await,
         client.verify(&bad(&token[..42]), "totp", &code).await,
         client.verify(&bad(&token.to_uppercase()), "totp", &code).await,
-        client.verify_with(&bad(token), json!({"user_id": "usr_1", "method": "totp", "code": code})).await,
-        client.api("other", "mfa/verify", &answer_to(&step, json!({"method": "totp", "code": code}))).await,
+        client
+            .verify_with(&bad(token), json!({"user_id": "usr_1", "method": "totp", "code": code}))
+            .await,
+        client
+            .api("other", "mfa/verify", &answer_to(&step, json!({"method": "totp", "code": code})))
+            .await,
     ];
     // A session's secret, an invented cookie or a header is no step (MFA-17).
     let mut forged = world.client();
     forged.cookies.push(("mfa_done".to_owned(), "true".to_owned()));
-    forged.cookies.push((format!("cs_session_{}", &acme.tenant.id.to_string()[4..]), "x.y".to_owned()));
+    forged
+        .cookies
+        .push((format!("cs_session_{}", &acme.tenant.id.to_string()[4..]), "x.y".to_owned()));
     forged.headers.insert("x-forwarded-for", "a".parse().unwrap());
     seen.push(forged.verify(&bad("x"), "totp", &code).await);
     // Used up.
@@ -282,7 +288,10 @@ async fn a_step_is_no_session() {
         client.headers.insert("x-csrf-token", "x".parse().unwrap());
         assert_eq!(client.get("/api/v1/me/mfa").await.status, 401, "{name}");
         for endpoint in [
-            "totp/setup", "email/enable", "webauthn/register/begin", "totp/confirm",
+            "totp/setup",
+            "email/enable",
+            "webauthn/register/begin",
+            "totp/confirm",
             "backup-codes/regenerate",
         ] {
             let path = format!("/api/v1/me/mfa/{endpoint}");

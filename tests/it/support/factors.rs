@@ -185,8 +185,7 @@ impl Client {
         let csrf = world.csrf(cx, self).await;
         self.headers.insert("x-csrf-token", csrf.parse().unwrap());
         let path = format!("/api/v1/me/{endpoint}");
-        let answer =
-            self.request(method, &path, Some("application/json"), &body.to_string()).await;
+        let answer = self.request(method, &path, Some("application/json"), &body.to_string()).await;
         self.headers.remove("x-csrf-token");
         answer
     }

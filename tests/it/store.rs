@@ -185,6 +185,7 @@ fn search() -> login::Search {
         device_subject: SUBJECT,
         place: String::new(),
         trusted_device: None,
+        trusted_subject: SUBJECT,
         now: START,
     }
 }

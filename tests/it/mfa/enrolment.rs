@@ -15,7 +15,8 @@ use crate::support::{
 const ALICE: &str = "alice@example.com";
 const EVE: &str = "eve@example.com";
 /// Everybody needs a factor, and a mailed code is none.
-const REQUIRED: &str = r#"{"mfa": {"required": true, "methods": ["webauthn", "totp", "backup_code"]}}"#;
+const REQUIRED: &str =
+    r#"{"mfa": {"required": true, "methods": ["webauthn", "totp", "backup_code"]}}"#;
 
 /// What changes factors or begins to.
 const CHANGES: [(&str, &str); 9] = [
@@ -227,7 +228,8 @@ async fn five_wrong_codes_end_a_setup_and_so_do_ten_minutes() {
     let offer = client.me(&world, &acme, "mfa/totp/setup", &json!({})).await.data();
     let app = Authenticator::typed(offer["secret"].as_str().unwrap());
     world.advance(Duration::from_mins(10));
-    let answer = client.me(&world, &acme, "mfa/totp/confirm", &json!({"code": app.code(&world)})).await;
+    let answer =
+        client.me(&world, &acme, "mfa/totp/confirm", &json!({"code": app.code(&world)})).await;
     assert_eq!(answer.refused(400), "setup_not_found", "ten minutes are over");
     assert_eq!(world.count("SELECT COUNT(*) FROM factors").await, 0);
 }
@@ -329,7 +331,8 @@ async fn an_enrolment_step_enrols_a_first_factor_and_nothing_else() {
 
     let offer = client.enrolling(token, "mfa/totp/setup", &json!({})).await.data();
     let app = Authenticator::typed(offer["secret"].as_str().unwrap());
-    let wrong = client.enrolling(token, "mfa/totp/confirm", &json!({"code": app.wrong(&world)})).await;
+    let wrong =
+        client.enrolling(token, "mfa/totp/confirm", &json!({"code": app.wrong(&world)})).await;
     assert_eq!(wrong.refused(400), "invalid_code");
     assert!(wrong.set_cookie("").is_none());
     let code = json!({"code": app.code(&world)});

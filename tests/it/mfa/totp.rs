@@ -50,7 +50,10 @@ async fn the_key_has_160_bits_and_is_shown_once() {
     let app = Authenticator::typed(secret);
     assert_eq!(app.strength(), 20);
     let uri = offer["otpauth_uri"].as_str().unwrap();
-    assert!(uri.starts_with("otpauth://totp/") && uri.contains(&format!("secret={secret}")), "{uri}");
+    assert!(
+        uri.starts_with("otpauth://totp/") && uri.contains(&format!("secret={secret}")),
+        "{uri}"
+    );
     assert!(uri.contains("issuer=acme") && uri.contains("alice"), "{uri}");
     assert!(offer["qr_svg"].as_str().unwrap().contains("<svg"));
     assert!(offer["qr_png"].as_str().unwrap().starts_with("data:image/png;base64,iVBOR"));
@@ -174,7 +177,8 @@ async fn odd_spellings_of_a_code_are_no_way_round_the_count_or_the_replay() {
     let mut client = world.client();
     let code = alice.app.code(&world);
     let step = client.challenge("acme", ALICE).await;
-    let wide: String = code.chars().map(|c| char::from_u32(u32::from(c) + 0xfee0).unwrap()).collect();
+    let wide: String =
+        code.chars().map(|c| char::from_u32(u32::from(c) + 0xfee0).unwrap()).collect();
     let odd = [format!("+{code}"), format!("{code}.0"), wide, format!("0{code}"), String::new()];
     for text in &odd {
         assert_eq!(client.verify(&step, "totp", text).await.failed(), "invalid_code", "{text}");

@@ -10,6 +10,7 @@ use crate::{
     domain::{
         audit::Action,
         factor::{BACKUP_CODES, Method},
+        login::counts,
     },
     error::{Code, Error, Result},
     flows::{
@@ -206,6 +207,9 @@ async fn enrol(by: &Enroller, before: &Overview, new: Enrolment) -> Result<Enrol
     if let Some(codes) = &backup_codes {
         rows.extend(codes.rows(person)?);
     }
+    if new.method == Method::Email {
+        rows.push(store::users::verify_email(tenant, user, cx.now));
+    }
     if new.replaces {
         rows.push(store::trusted_devices::revoke_all(tenant, user));
     }
@@ -219,11 +223,18 @@ async fn enrol(by: &Enroller, before: &Overview, new: Enrolment) -> Result<Enrol
         Standing::Step(step) => {
             let mut opening = open(person, step, new.method)?;
             let (id, limit) = (step.id, crate::domain::factor::STEP_FAILURES);
+            // Before the step: two steps used at once must not wait for each other.
+            opening.must(store::users::touch(tenant, user, cx.now));
             opening.must(store::challenges::consume(tenant, id, limit, cx.now));
             for query in new.must {
                 opening.must(query);
             }
             opening.also(rows);
+            // Nor may whoever knows the password go on with another step of before.
+            opening.also([
+                store::challenges::end_all(tenant, user),
+                store::sessions::end_others(tenant, user, opening.id()),
+            ]);
             opening.mint(cx, step.client_id.as_deref()).await?;
             Some(opening.write(cx).await.map_err(too_late)?)
         }
@@ -334,10 +345,11 @@ async fn take_out(tx: &mut Tx, person: &Person, removal: Removal, rows: &[Query]
     }
     let left = look(tx, person).await?;
     let mut rows = rows.to_vec();
+    let settings = &person.cx.tenant.settings;
+    if settings.mfa_required && !counts(settings, &left.methods()) {
+        return Err(Error::Taken(Code::LastFactor));
+    }
     if !left.has_factor() {
-        if person.cx.tenant.settings.mfa_required {
-            return Err(Error::Taken(Code::LastFactor));
-        }
         rows.push(store::factors::forget_backup_codes(tenant, user));
     }
     if left.default_method.is_some_and(|method| !left.methods().contains(&method)) {

@@ -58,8 +58,9 @@ pub async fn send(cx: &Cx, named: &Named) -> Result<Sent> {
         .db
         .write(input, |tx, (cx, key, set, rows)| {
             Box::pin(async move {
-                if !outbox::may_mail(tx, cx, "mfa_code", key, CODES_PER_HOUR).await? {
-                    return Err(Error::Throttled { retry: Duration::from_hours(1) });
+                let wait = outbox::mail_wait(tx, cx, "mfa_code", key, CODES_PER_HOUR).await?;
+                if let Some(retry) = wait {
+                    return Err(Error::Throttled { retry });
                 }
                 if set.clone().execute(tx).await? != 1 {
                     return Err(Error::Throttled { retry: MAILED_CODE_INTERVAL });

@@ -96,7 +96,9 @@ pub fn decide(settings: &Settings, facts: &Facts, now: Timestamp) -> Decision {
     if account.must_change_password || is_expired(settings, account, now) {
         return Decision::ChangePassword;
     }
-    if account.device_trusted || !(settings.mfa_required || has_factor(&account.methods)) {
+    // A device that was trusted before the tenant gave that up is trusted no longer.
+    let trusted = account.device_trusted && !settings.trusted_device_lifetime.is_zero();
+    if trusted || !(settings.mfa_required || has_factor(&account.methods)) {
         return Decision::Grant;
     }
     challenge(settings, account)

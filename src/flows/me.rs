@@ -110,6 +110,17 @@ impl Me {
         &self.person.user
     }
 
+    /// The same after the proof of who it is was given again: `opened` is the new cookie, where
+    /// the session was shown by one.
+    #[must_use]
+    pub fn proved(mut self, opened: Option<&session::Opened>) -> Self {
+        self.session.proved_at = self.person.cx.now;
+        if let Some(opened) = opened {
+            self.secret_digest = *opened.secret.digest().as_bytes();
+        }
+        self
+    }
+
     /// Refuses what needs a recent proof of who it is, where the last one lies too far back.
     ///
     /// # Errors

@@ -255,3 +255,8 @@ pub fn remove_all(tenant: TenantId, user: UserId) -> [Query; 4] {
         sql("DELETE FROM passkeys WHERE tenant_id = $1 AND user_id = $2").bind(tenant).bind(user),
     ]
 }
+
+/// Ends the wait of all of a user's factors for their first codes.
+pub fn end_setups(tenant: TenantId, user: UserId) -> Query {
+    sql("DELETE FROM setups WHERE tenant_id = $1 AND user_id = $2").bind(tenant).bind(user)
+}

@@ -2,8 +2,8 @@
 
 use super::{
     pages::{
-        Link, MailboxEntry, MailboxPage, MessagePage, ResetDonePage, ResetPasswordPage,
-        VerifiedPage, VerifyEmailPage,
+        ChangeEmailPage, DonePage, Link, MailboxEntry, MailboxPage, MessagePage, ResetDonePage,
+        ResetPasswordPage, StopEmailChangePage, VerifiedPage, VerifyEmailPage,
     },
     *,
 };
@@ -55,6 +55,22 @@ fn samples(view: &View, locale: Locale, text: &str) -> Vec<(&'static str, String
                 faults: maybe().into_iter().collect(),
             },
         ));
+        found.push(sample(
+            view,
+            frame,
+            &ChangeEmailPage { token: own(), old_email_masked: own(), new_email_masked: own() },
+        ));
+        found.push(sample(
+            view,
+            frame,
+            &StopEmailChangePage {
+                token: own(),
+                old_email_masked: own(),
+                new_email_masked: own(),
+                is_made: full,
+            },
+        ));
+        found.push(sample(view, frame, &DonePage { title: own(), text: own() }));
         found.push(sample(view, frame, &ResetDonePage { continue_url: maybe() }));
         found.push(sample(
             view,

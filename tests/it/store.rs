@@ -16,12 +16,12 @@ use countersign::{
     error::{Error, Result},
     flows::Cx,
     id::{
-        AuditId, ChallengeId, DeviceId, GrantId, Id, MailId, RegistrationId, SessionId, TenantId,
-        TicketId, UserId,
+        AuditId, ChallengeId, DeviceId, EmailChangeId, GrantId, Id, MailId, RegistrationId,
+        SessionId, TenantId, TicketId, UserId,
     },
     store::{
-        attempts, audit, captchas, challenges, credentials, devices, grants, login, outbox,
-        registrations, sessions, tickets, users,
+        attempts, audit, captchas, challenges, credentials, devices, email_changes, factors,
+        grants, login, outbox, registrations, sessions, tickets, users,
     },
 };
 use serde_json::json;
@@ -44,6 +44,7 @@ struct Rows {
     grant: GrantId,
     device: DeviceId,
     challenge: ChallengeId,
+    email_change: EmailChangeId,
     ticket: TicketId,
     ticket_digest: [u8; 32],
     registration: RegistrationId,
@@ -76,11 +77,19 @@ async fn full(world: &World, slug: &str) -> (Cx, Rows) {
     client.api(slug, "register", &registration).await.data();
     client.api(slug, "password/forgot", &json!({"email": GRACE})).await.data();
     world.execute(sql("DELETE FROM outbox WHERE kind <> 'reset_password'")).await;
-    let challenge = fresh();
+    let (challenge, email_change) = (fresh(), fresh());
     for query in [
         credentials::retire(cx.tenant.id, user.id, START),
         challenges::insert(cx.tenant.id, &new_challenge(challenge, user.id)),
         attempts::add(cx.tenant.id, SUBJECT, Some(user.id), START),
+        email_changes::insert(cx.tenant.id, &new_email_change(email_change, user.id)),
+        factors::begin_setup(
+            cx.tenant.id,
+            user.id,
+            countersign::domain::factor::Method::Totp,
+            factors::Setup { secret: None, code: None },
+            (START, LATER),
+        ),
     ] {
         assert_eq!(world.execute(query).await, 1);
     }
@@ -96,6 +105,7 @@ async fn full(world: &World, slug: &str) -> (Cx, Rows) {
         grant: grant.id,
         device: one(world, "SELECT id FROM devices").await,
         challenge,
+        email_change,
         ticket: one(world, "SELECT id FROM tickets WHERE purpose = 'reset_password'").await,
         ticket_digest: digest(world, reset).await,
         registration: one(world, "SELECT id FROM registrations").await,
@@ -123,6 +133,28 @@ fn new_challenge(id: ChallengeId, user: UserId) -> challenges::New {
         client_id: None,
         now: START,
         expires_at: LATER,
+    }
+}
+
+/// Its tokens' digests are made of its id: the one to confirm it, then the one to stop it.
+fn digests(id: EmailChangeId) -> [[u8; 32]; 2] {
+    ["confirm", "stop"].map(|what| digest_text(&[what, &id.to_string()]))
+}
+
+fn new_email_change(id: EmailChangeId, user: UserId) -> email_changes::New {
+    let [confirm_digest, stop_digest] = digests(id);
+    email_changes::New {
+        id,
+        user,
+        old_email: GRACE.to_owned(),
+        new_email: NEW.to_owned(),
+        new_email_key: NEW.to_owned(),
+        confirm_digest,
+        stop_digest,
+        epoch: 0,
+        now: START,
+        expires_at: LATER + Duration::from_secs(1),
+        stop_expires_at: LATER + Duration::from_secs(1),
     }
 }
 
@@ -227,10 +259,32 @@ const BOUND: &[(&str, Call)] = &[
     ("credentials::forget former", Q(|t, it| credentials::forget(t, it.user.id)[1].clone())),
     ("devices::seen", Q(|t, it| devices::seen(t, it.device, LATER))),
     ("devices::forget_all", Q(|t, it| devices::forget_all(t, it.user.id))),
+    ("devices::forget_others", Q(|t, it| devices::forget_others(t, it.user.id, SUBJECT))),
+    ("devices::of_user", F(|tx, t, it| Box::pin(async move { Ok(found(&devices::of_user(tx, t, it.user.id).await?)) }))),
+    ("audit::of_user", F(|tx, t, it| Box::pin(async move { Ok(found(&audit::of_user(tx, t, it.user.id, (0, 9)).await?)) }))),
+    ("email_changes::withdraw", Q(|t, it| email_changes::withdraw(t, it.user.id, LATER))),
+    ("email_changes::by_confirm", F(|tx, t, it| Box::pin(async move {
+        let [confirm, _] = digests(it.email_change);
+        Ok(maybe(email_changes::by_confirm(tx, t, confirm, LATER).await?.as_ref()))
+    }))),
+    ("email_changes::by_stop", F(|tx, t, it| Box::pin(async move {
+        let [_, stop] = digests(it.email_change);
+        Ok(maybe(email_changes::by_stop(tx, t, stop, LATER).await?.as_ref()))
+    }))),
+    ("email_changes::confirm", Q(|t, it| email_changes::confirm(t, it.email_change, LATER))),
+    ("email_changes::stop", Q(|t, it| email_changes::stop(t, it.email_change, LATER))),
+    ("email_changes::stop_since", Q(|t, it| email_changes::stop_since(t, it.user.id, START, LATER))),
+    ("email_changes::waiting", F(|tx, t, it| Box::pin(async move {
+        Ok(maybe(email_changes::waiting(tx, t, it.user.id, LATER).await?.as_ref()))
+    }))),
+    ("email_changes::forget_all", Q(|t, it| email_changes::forget_all(t, it.user.id))),
+    ("factors::end_setups", Q(|t, it| factors::end_setups(t, it.user.id))),
     ("grants::insert", Q(|t, it| grants::insert(t, &new_grant(it.session)))),
     ("grants::facts", F(|tx, t, it| Box::pin(async move { Ok(maybe(grants::facts(tx, t, it.grant, LATER).await?.as_ref())) }))),
     ("grants::rotate", Q(|t, it| grants::rotate(t, &rotation(it.grant)))),
     ("grants::hold_session", Q(|t, it| grants::hold_session(t, it.session, LATER, LATER))),
+    ("grants::carry_over", Q(|t, it| grants::carry_over(t, it.session))),
+    ("grants::end_all", Q(|t, it| grants::end_all(t, it.user.id))),
     ("grants::end", Q(|t, it| grants::end(t, it.grant))),
     ("login::facts", F(|tx, t, _| Box::pin(async move { Ok(maybe(login::facts(tx, t, &search()).await?.user.as_ref())) }))),
     ("login::facts account_count", F(|tx, t, _| Box::pin(async move {
@@ -268,6 +322,16 @@ const BOUND: &[(&str, Call)] = &[
     }))),
     ("sessions::of_user", F(|tx, t, it| Box::pin(async move { Ok(found(&sessions::of_user(tx, t, it.user.id, LATER).await?)) }))),
     ("sessions::end", F(|tx, t, it| Box::pin(async move { Ok(u64::from(sessions::end(tx, t, it.session).await?)) }))),
+    ("sessions::held", F(|tx, t, it| Box::pin(async move {
+        Ok(maybe(sessions::held(tx, t, it.session, Some(it.session_digest), LATER).await?.as_ref()))
+    }))),
+    ("sessions::held by its id", F(|tx, t, it| Box::pin(async move {
+        Ok(maybe(sessions::held(tx, t, it.session, None, LATER).await?.as_ref()))
+    }))),
+    ("sessions::end_others", Q(|t, it| sessions::end_others(t, it.user.id, fresh()))),
+    ("sessions::end_own", Q(|t, it| sessions::end_own(t, it.user.id, it.session))),
+    ("sessions::prove", Q(|t, it| sessions::prove(t, it.session, (it.session_digest, SUBJECT), "pwd", LATER))),
+    ("sessions::carry_over", Q(|t, it| sessions::carry_over(t, it.session))),
     ("sessions::end_all", Q(|t, it| sessions::end_all(t, it.user.id))),
     ("tickets::consume", F(|tx, t, it| Box::pin(async move { Ok(maybe(tickets::consume(tx, t, RESET, it.ticket_digest, LATER).await?.as_ref())) }))),
     ("tickets::peek", F(|tx, t, it| Box::pin(async move { Ok(maybe(tickets::peek(tx, t, RESET, it.ticket_digest, LATER).await?.as_ref())) }))),
@@ -281,6 +345,22 @@ const BOUND: &[(&str, Call)] = &[
         let back = "UPDATE tickets SET registration_id = $1 WHERE purpose = 'register'";
         sql(back).bind(it.registration).execute(tx).await?;
         Ok(voided)
+    }))),
+    ("tickets::void_of_user", Q(|t, it| tickets::void_of_user(t, it.user.id, LATER))),
+    ("users::details", F(|tx, t, it| Box::pin(async move { Ok(maybe(users::details(tx, t, it.user.id).await?.as_ref())) }))),
+    ("users::update_profile", Q(|t, it| users::update_profile(t, it.user.id, users::ProfileChange::default(), LATER))),
+    ("users::hold", Q(|t, it| users::hold(t, it.user.id, 0, LATER))),
+    ("users::change_email", Q(|t, it| users::change_email(t, it.user.id, ("x@example.com", "x@example.com"), LATER))),
+    ("users::schedule_deletion", Q(|t, it| users::schedule_deletion(t, it.user.id, LATER, LATER))),
+    ("users::keep, users::hold_due", F(|tx, t, it| Box::pin(async move {
+        let due = "UPDATE users SET deletion_due_at = $2 WHERE id = $1";
+        sql(due).bind(it.user.id).bind(START).execute(tx).await?;
+        let held = users::hold_due(t, it.user.id, START).execute(tx).await?;
+        let kept = users::keep(t, it.user.id, START).execute(tx).await?;
+        let back = "UPDATE users SET deletion_due_at = NULL, updated_at = $2 WHERE id = $1";
+        sql(back).bind(it.user.id).bind(START).execute(tx).await?;
+        assert_eq!(held, kept);
+        Ok(kept)
     }))),
     ("users::by_email", F(|tx, t, _| Box::pin(async move { Ok(maybe(users::by_email(tx, t, GRACE).await?.as_ref())) }))),
     ("users::by_id", F(|tx, t, it| Box::pin(async move { Ok(maybe(users::by_id(tx, t, it.user.id).await?.as_ref())) }))),

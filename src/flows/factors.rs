@@ -201,6 +201,9 @@ async fn enrol(by: &Enroller, before: &Overview, new: Enrolment) -> Result<Enrol
         !before.has_factor() && cx.tenant.settings.mfa_methods.contains(&Method::BackupCode);
     let backup_codes = if first { Some(BackupCodes::generate(cx)?) } else { None };
     let mut rows = vec![
+        // First the steps, as in [`remove`]. Nor may whoever knows the password go on with
+        // another enrolment step of before.
+        store::challenges::end_all(tenant, user),
         cx.record(person.event(Action::FactorAdded).with("method", new.method.as_str()))?,
         notice(person, new.method, true)?,
     ];
@@ -216,7 +219,6 @@ async fn enrol(by: &Enroller, before: &Overview, new: Enrolment) -> Result<Enrol
     let signed_in = match &by.standing {
         Standing::Session(me) => {
             rows.push(store::sessions::end_others(tenant, user, me.session.id));
-            rows.push(store::challenges::end_all(tenant, user));
             write(person, new.must, rows).await?;
             None
         }
@@ -230,11 +232,7 @@ async fn enrol(by: &Enroller, before: &Overview, new: Enrolment) -> Result<Enrol
                 opening.must(query);
             }
             opening.also(rows);
-            // Nor may whoever knows the password go on with another step of before.
-            opening.also([
-                store::challenges::end_all(tenant, user),
-                store::sessions::end_others(tenant, user, opening.id()),
-            ]);
+            opening.also([store::sessions::end_others(tenant, user, opening.id())]);
             opening.mint(cx, step.client_id.as_deref()).await?;
             Some(opening.write(cx).await.map_err(too_late)?)
         }
@@ -314,9 +312,11 @@ pub async fn remove(me: &Me, removal: Removal) -> Result<()> {
         Removal::Passkey(_) => Method::Webauthn,
     };
     let rows = vec![
+        // First the steps: it waits for a sign-in that is just being written, whose session and
+        // trusted device the next two then see.
+        store::challenges::end_all(cx.tenant.id, me.user().id),
         store::trusted_devices::revoke_all(cx.tenant.id, me.user().id),
         store::sessions::end_others(cx.tenant.id, me.user().id, me.session.id),
-        store::challenges::end_all(cx.tenant.id, me.user().id),
         cx.record(me.person.event(Action::FactorRemoved).with("method", method.as_str()))?,
         notice(&me.person, method, false)?,
     ];

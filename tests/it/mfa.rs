@@ -6,5 +6,6 @@ mod devices;
 mod email;
 mod enrolment;
 mod guessing;
+mod races;
 mod totp;
 mod verify;

@@ -263,7 +263,8 @@ async fn parallel_guesses_are_counted_one_by_one() {
     assert_eq!(checked, 5, "then the user has to wait");
     assert!(answers.iter().all(|status| [200, 401, 429, 503].contains(status)), "{answers:?}");
     assert_eq!(world.count(FAILURES).await, 5);
-    let failures = world.rows::<i64>(sql("SELECT SUM(failures) FROM challenges")).await;
+    let failures =
+        world.rows::<i64>(sql("SELECT CAST(SUM(failures) AS BIGINT) FROM challenges")).await;
     assert_eq!(failures, [5]);
 }
 

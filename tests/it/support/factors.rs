@@ -54,8 +54,15 @@ impl Authenticator {
 
     /// The code that the app shows `steps` steps from now.
     pub(crate) fn code_in(&self, world: &World, steps: i64) -> String {
-        let now: Timestamp = world.app.clock.now();
-        let step = now.micros().div_euclid(30_000_000) + steps;
+        self.code_of(world.app.clock.now().micros().div_euclid(30_000_000) + steps)
+    }
+
+    /// The code that the app shows at a moment.
+    pub(crate) fn code_at(&self, now: Timestamp) -> String {
+        self.code_of(now.micros().div_euclid(30_000_000))
+    }
+
+    fn code_of(&self, step: i64) -> String {
         let key = hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, &self.key);
         let mac = hmac::sign(&key, &step.to_be_bytes());
         let bytes = mac.as_ref();

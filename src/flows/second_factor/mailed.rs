@@ -70,10 +70,7 @@ pub async fn send(cx: &Cx, named: &Named) -> Result<Sent> {
         })
         .await?;
     cx.app.mail_due.notify_one();
-    Ok(Sent {
-        destination: masked_email(&step.user.email),
-        expires_in: MAILED_CODE_LIFETIME,
-    })
+    Ok(Sent { destination: masked_email(&step.user.email), expires_in: MAILED_CODE_LIFETIME })
 }
 
 /// How long the next code must wait; the step's whole rest where it has had all of them.

@@ -197,6 +197,19 @@ def sign_in_by_autofill(page, world):
     assert page.has_session()
 
 
+def prove_again(page):
+    """Shows once more whose the session is; what the page knew of it before is worth nothing."""
+    before = page.good("/api/v1/me/session", method="GET")
+    proof = {"X_CSRF_Token": before["csrf_token"]}
+    begun = page.good("/api/v1/me/reauthenticate/begin", **proof)
+    made = page.get(begun)
+    body = {"method": "webauthn", **finished(begun, made)}
+    after = page.good("/api/v1/me/reauthenticate", body, **proof)
+    assert after["recent"] and after["proved_at"] > before["proved_at"], (before, after)
+    assert page.api("/api/v1/me/reauthenticate/begin", **proof) == (403, "invalid_csrf_token")
+    page.good("/api/v1/me/reauthenticate/begin", X_CSRF_Token=after["csrf_token"])
+
+
 def enrol_another(page, credential):
     """The same device is refused by the browser, another one is not."""
     session = page.good("/api/v1/me/session", method="GET")
@@ -253,6 +266,7 @@ def passkeys(world, name, settings):
         sign_in_alone(page, first)
         sign_in_by_autofill(page, world)
         sign_in_alone(page, first)
+        prove_again(page)
         second = enrol_another(page, first)
         sign_in_with_password_and_passkey(page, second)
         sign_in_alone(page, second)

@@ -292,10 +292,7 @@ impl Settings {
             mfa_required: demanded(partner.mfa.required, tenant.mfa.required, false)
                 || passkeys.sign_in == PasskeySignIn::Required,
             mfa_methods: methods(&partner.mfa, &tenant.mfa, passkeys.sign_in),
-            trusted_device_lifetime: days(
-                shortest(partner.mfa.trusted_device_days, tenant.mfa.trusted_device_days)
-                    .unwrap_or(30),
-            ),
+            trusted_device_lifetime: trusted_device_lifetime(partner, tenant, passkeys.sign_in),
             passkeys,
             self_deletion: deletion(&partner.account, &tenant.account),
             session: lifetimes(&partner.session, &tenant.session),
@@ -366,6 +363,16 @@ fn methods(p: &MfaLayer, t: &MfaLayer, passkey: PasskeySignIn) -> Vec<Method> {
             && (*method == Method::Webauthn || passkey != PasskeySignIn::Required)
     };
     Method::ALL.into_iter().filter(counts).collect()
+}
+
+/// Where nothing gets in without a passkey, no device does.
+fn trusted_device_lifetime(
+    partner: &SettingsLayer,
+    tenant: &SettingsLayer,
+    passkey: PasskeySignIn,
+) -> Duration {
+    let asked = shortest(partner.mfa.trusted_device_days, tenant.mfa.trusted_device_days);
+    if passkey == PasskeySignIn::Required { Duration::ZERO } else { days(asked.unwrap_or(30)) }
 }
 
 fn passkeys(p: &PasskeyLayer, t: &PasskeyLayer) -> Passkeys {

@@ -130,7 +130,13 @@ fn relying_party(cx: &Cx) -> Result<RelyingParty> {
     })
 }
 
-async fn begin(cx: &Cx, kind: &Kind, ceremony: &Ceremony) -> Result<CeremonyId> {
+/// `user` is whose ceremonies are counted; a sign-in has nobody yet.
+async fn begin(
+    cx: &Cx,
+    kind: &Kind,
+    user: Option<UserId>,
+    ceremony: &Ceremony,
+) -> Result<CeremonyId> {
     let new = store::passkeys::Ceremony {
         id: cx.id()?,
         purpose: kind.purpose(),
@@ -140,9 +146,14 @@ async fn begin(cx: &Cx, kind: &Kind, ceremony: &Ceremony) -> Result<CeremonyId> 
         expires_at: cx.now + CEREMONY_LIFETIME,
     };
     let id = new.id;
-    let query = store::passkeys::begin(cx.tenant.id, &new, CEREMONIES);
-    let begun = cx.app.db.write(query, |tx, query| Box::pin(query.clone().execute(tx))).await?;
-    if begun == 1 { Ok(id) } else { Err(Error::Throttled { retry: CEREMONY_LIFETIME }) }
+    // Those that begin at once must each see the others.
+    let touch = user.map(|user| store::users::touch(cx.tenant.id, user, cx.now));
+    let mut queries: Vec<Query> = touch.into_iter().collect();
+    queries.push(store::passkeys::begin(cx.tenant.id, &new, CEREMONIES));
+    let counts =
+        cx.app.db.write(queries, |tx, queries| Box::pin(tx.pipeline(queries.clone()))).await?;
+    let begun = counts.last() == Some(&1);
+    if begun { Ok(id) } else { Err(Error::Throttled { retry: CEREMONY_LIFETIME }) }
 }
 
 async fn take(cx: &Cx, kind: &Kind, id: CeremonyId) -> Result<Option<Ceremony>> {
@@ -176,7 +187,8 @@ pub async fn begin_assertion(
         return Err(Error::refused(Code::MethodNotAvailable));
     }
     let (options, ceremony) = relying_party(cx)?.begin_assertion(&allowed, verification)?;
-    Ok(Begun { id: begin(cx, kind, &ceremony).await?, options })
+    let user = keys.first().map(|key| key.user);
+    Ok(Begun { id: begin(cx, kind, user, &ceremony).await?, options })
 }
 
 /// A credential that was used rightly.
@@ -315,7 +327,8 @@ pub async fn begin_registration(cx: &Cx, user: &User, keys: &[Passkey]) -> Resul
         Owner { handle: handle(user.id), name: &user.email, display_name: display_name.trim() };
     let party = relying_party(cx)?;
     let (options, ceremony) = party.begin_registration(&owner, &exclude, &policy(cx))?;
-    Ok(Begun { id: begin(cx, &Kind::Register(user.id), &ceremony).await?, options })
+    let kind = Kind::Register(user.id);
+    Ok(Begun { id: begin(cx, &kind, Some(user.id), &ceremony).await?, options })
 }
 
 /// Judges the answer of an authenticator to an enrolment; the ceremony is used up.

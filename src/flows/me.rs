@@ -11,6 +11,7 @@ use crate::{
     domain::{
         audit::{Action, Actor, Event, Target},
         factor::{STEP_FAILURES, is_recent},
+        login::counts,
         session::Session,
         user::User,
     },
@@ -204,7 +205,7 @@ impl Enroller {
                 Box::pin(store::challenges::find(tx, *tenant, search))
             })
             .await?
-            .filter(|step| step.purpose == "enrol")
+            .filter(|step| step.purpose == "enrol" && !counts(&cx.tenant.settings, &step.methods))
             .ok_or_else(bad_step)?;
         let person = Person { cx, user: Arc::new(step.user.clone()), epoch: step.epoch };
         Ok(Self { person, standing: Standing::Step(Box::new(step)) })

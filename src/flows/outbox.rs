@@ -57,11 +57,25 @@ pub fn mail(cx: &Cx, to: Recipient<'_>, message: &Message) -> Result<Query> {
 /// # Errors
 /// Where the database fails.
 pub async fn may_mail(tx: &mut Tx, cx: &Cx, kind: &str, key: &str, per_hour: u32) -> Result<bool> {
+    Ok(mail_wait(tx, cx, kind, key, per_hour).await?.is_none())
+}
+
+/// As [`may_mail`], and how long the next mail has to wait; `None`: this one may go out.
+///
+/// # Errors
+/// Where the database fails.
+pub async fn mail_wait(
+    tx: &mut Tx,
+    cx: &Cx,
+    kind: &str,
+    key: &str,
+    per_hour: u32,
+) -> Result<Option<Duration>> {
     let subject = digest_text(&["mail", kind, key]);
     let count = store::attempts::add_in_window(cx.tenant.id, subject, HOUR, cx.now)
         .one::<crate::domain::guessing::Count>(tx)
         .await?;
-    Ok(count.failures <= per_hour)
+    Ok((count.failures > per_hour).then(|| (count.first_at + HOUR).since(cx.now)))
 }
 
 /// How many mails are claimed at once.

@@ -5,7 +5,7 @@
 
 use serde_json::Value;
 
-use super::second_factor::{self, BACKUP, open_key};
+use super::second_factor::{self, BACKUP, answer::count_failure, open_key};
 use crate::{
     crypto::{codes, opaque::Token, webauthn::Verification},
     db::Query,
@@ -188,11 +188,8 @@ async fn refuse(me: &Me, method: Method, subject: [u8; 32]) -> Result<Error> {
     let (cx, user) = (me.cx(), me.user().id);
     let target = Target::User(Some(user));
     let event = Event::failure(Action::Reauthenticated, Actor::User(user), target, "invalid_code");
-    let queries = vec![
-        store::attempts::add(cx.tenant.id, subject, Some(user), cx.now),
-        cx.record(event.with("method", method.as_str()))?,
-    ];
-    cx.app.db.write(queries, |tx, queries| Box::pin(tx.pipeline(queries.clone()))).await?;
+    let row = cx.record(event.with("method", method.as_str()))?;
+    count_failure(cx, me.user(), subject, vec![row]).await?;
     Ok(Error::refused(Code::InvalidCode))
 }
 

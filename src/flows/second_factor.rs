@@ -29,7 +29,7 @@ use crate::{
     },
 };
 
-mod answer;
+pub(super) mod answer;
 pub mod mailed;
 pub mod webauthn;
 

@@ -24,6 +24,7 @@ mod me;
 mod mfa;
 mod openapi;
 mod pages;
+mod passkeys;
 mod portal;
 mod races;
 mod sessions;

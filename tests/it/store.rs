@@ -217,6 +217,7 @@ fn search() -> login::Search {
         device_subject: SUBJECT,
         place: String::new(),
         trusted_device: None,
+        trusted_subject: SUBJECT,
         now: START,
     }
 }
@@ -247,7 +248,7 @@ const BOUND: &[(&str, Call)] = &[
     ("audit::newest", F(|tx, t, _| Box::pin(async move { Ok(found(&audit::newest(tx, t, 9).await?)) }))),
     ("audit::link", Q(|t, it| audit::link(t, it.record.id, 99, SUBJECT))),
     ("challenges::insert", Q(|t, it| challenges::insert(t, &new_challenge(fresh(), it.user.id)))),
-    ("challenges::push_out", Q(|t, it| challenges::push_out(t, it.user.id, 0))),
+    ("challenges::push_out", Q(|t, it| challenges::push_out(t, it.user.id, fresh(), 0))),
     ("challenges::end_all", Q(|t, it| challenges::end_all(t, it.user.id))),
     ("credentials::rehash", Q(|t, it| credentials::rehash(t, it.user.id, &it.hash, "x"))),
     ("credentials::hash", F(|tx, t, it| Box::pin(async move { Ok(maybe(credentials::hash(tx, t, it.user.id).await?.as_ref())) }))),

@@ -13,7 +13,6 @@ use serde_json::{Value, json};
 use crate::support::{
     Answer, Client, PASSWORD, World,
     factors::{Enrolled, answer_to, step_path},
-    token_in,
 };
 
 const ALICE: &str = "alice@example.com";
@@ -313,7 +312,7 @@ async fn a_password_reset_leaves_the_second_factor_due_and_ends_the_steps_under_
     let mut client = world.client();
     let step = client.challenge("acme", ALICE).await;
     client.api("acme", "password/forgot", &json!({"email": ALICE})).await.data();
-    let token = token_in(&world.inbox(ALICE).await[0]);
+    let token = world.mailed_token(ALICE).await;
     let body = json!({"token": token, "new_password": OTHER});
     let answer = client.api("acme", "password/reset", &body).await;
     answer.data();

@@ -5,7 +5,10 @@ use std::time::Duration;
 
 use aws_lc_rs::hmac;
 use axum::http::Method;
-use countersign::{clock::Timestamp, flows::Cx, flows::me::Me};
+use countersign::{
+    clock::Timestamp,
+    flows::{Cx, me::Me},
+};
 use serde_json::{Value, json};
 
 use super::{Answer, Client, PASSWORD, World};
@@ -51,8 +54,15 @@ impl Authenticator {
 
     /// The code that the app shows `steps` steps from now.
     pub(crate) fn code_in(&self, world: &World, steps: i64) -> String {
-        let now: Timestamp = world.app.clock.now();
-        let step = now.micros().div_euclid(30_000_000) + steps;
+        self.code_of(world.app.clock.now().micros().div_euclid(30_000_000) + steps)
+    }
+
+    /// The code that the app shows at a moment.
+    pub(crate) fn code_at(&self, now: Timestamp) -> String {
+        self.code_of(now.micros().div_euclid(30_000_000))
+    }
+
+    fn code_of(&self, step: i64) -> String {
         let key = hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, &self.key);
         let mac = hmac::sign(&key, &step.to_be_bytes());
         let bytes = mac.as_ref();
@@ -130,6 +140,15 @@ impl World {
     pub(crate) async fn mailed_codes(&self, address: &str) -> Vec<String> {
         let mails = self.inbox(address).await;
         mails.iter().filter_map(|mail| code_in(&mail.text)).collect()
+    }
+
+    /// The token in the link of the one mail to an address that has one.
+    pub(crate) async fn mailed_token(&self, address: &str) -> String {
+        let mails = self.inbox(address).await;
+        let mut linked = mails.iter().filter(|mail| mail.text.contains("token="));
+        let token = super::token_in(linked.next().expect("a mail with a link"));
+        assert!(linked.next().is_none(), "one mail with a link");
+        token
     }
 
     /// How many mails an address got that hold `text`.
@@ -247,5 +266,19 @@ impl Answer {
         assert_eq!(data["status"], "failed", "{data}");
         assert!(self.set_cookie("session").is_none(), "no session for a wrong answer");
         data["error"].as_str().unwrap().to_owned()
+    }
+}
+
+impl World {
+    /// Changes a tenant's settings (JSON of a settings layer).
+    pub(crate) async fn set_settings(&self, cx: &Cx, settings: &str) -> Cx {
+        let change = countersign::flows::tenants::Change {
+            settings: Some(serde_json::from_str(settings).unwrap()),
+            ..countersign::flows::tenants::Change::default()
+        };
+        let slug = cx.tenant.slug.clone();
+        let operator = super::operator();
+        countersign::flows::tenants::update(&self.app, &operator, &slug, change).await.unwrap();
+        self.cx(slug.as_str()).await
     }
 }

@@ -234,7 +234,10 @@ async fn enrol(by: &Enroller, before: &Overview, new: Enrolment) -> Result<Enrol
             opening.also(rows);
             opening.also([store::sessions::end_others(tenant, user, opening.id())]);
             opening.mint(cx, step.client_id.as_deref()).await?;
-            Some(opening.write(cx).await.map_err(too_late)?)
+            match opening.write(cx).await {
+                Err(error) if is_overtaken(&error) => return Err(too_late(cx, step).await?),
+                other => Some(other?),
+            }
         }
     };
     cx.app.mail_due.notify_one();
@@ -265,9 +268,17 @@ fn open(person: &Person, step: &store::challenges::Step, method: Method) -> Resu
     Ok(opening)
 }
 
-/// Somebody else was faster, or the time is over.
-fn too_late(error: Error) -> Error {
-    if is_overtaken(&error) { Error::refused(Code::SetupNotFound) } else { error }
+/// Somebody else was faster: the step is over, or what was to be enrolled finds no place.
+async fn too_late(cx: &Cx, step: &store::challenges::Step) -> Result<Error> {
+    let input = (cx.tenant.id, step.id, cx.now);
+    let open = cx
+        .app
+        .db
+        .read(input, |tx, (tenant, id, now)| {
+            Box::pin(store::challenges::is_open(tx, *tenant, *id, *now))
+        })
+        .await?;
+    Ok(Error::refused(if open { Code::SetupNotFound } else { Code::InvalidMfaToken }))
 }
 
 async fn write(person: &Person, must: Vec<Query>, rows: Vec<Query>) -> Result<()> {

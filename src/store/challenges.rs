@@ -204,6 +204,23 @@ pub async fn owner(tx: &mut Tx, tenant: TenantId, digest: [u8; 32]) -> Result<Op
         .await
 }
 
+/// Whether a step is neither used nor past its time.
+pub async fn is_open(
+    tx: &mut Tx,
+    tenant: TenantId,
+    id: ChallengeId,
+    now: Timestamp,
+) -> Result<bool> {
+    let found: Option<String> = sql("SELECT id FROM challenges \
+         WHERE tenant_id = $1 AND id = $2 AND used_at IS NULL AND expires_at > $3")
+    .bind(tenant)
+    .bind(id)
+    .bind(now)
+    .optional(tx)
+    .await?;
+    Ok(found.is_some())
+}
+
 /// Uses up a step; 0 rows where it was used or ended meanwhile.
 pub fn consume(tenant: TenantId, id: ChallengeId, max_failures: u32, now: Timestamp) -> Query {
     sql("UPDATE challenges SET used_at = $3, email_code = NULL \

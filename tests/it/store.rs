@@ -344,6 +344,7 @@ const BOUND: &[(&str, Call)] = &[
     ("challenges::push_out", Q(|t, it| challenges::push_out(t, it.user.id, fresh(), 0))),
     ("challenges::find", F(|tx, t, it| Box::pin(async move { Ok(maybe(challenges::find(tx, t, &step(it)).await?.as_ref())) }))),
     ("challenges::owner", F(|tx, t, it| Box::pin(async move { Ok(maybe(challenges::owner(tx, t, step(it).digest).await?.as_ref())) }))),
+    ("challenges::is_open", F(|tx, t, it| Box::pin(async move { Ok(u64::from(challenges::is_open(tx, t, it.challenge, START).await?)) }))),
     ("challenges::consume", Q(|t, it| challenges::consume(t, it.challenge, 5, START))),
     ("challenges::fail", Q(|t, it| challenges::fail(t, it.challenge))),
     ("challenges::set_email_code", Q(|t, it| challenges::set_email_code(t, it.challenge, SUBJECT, (5, START), START))),

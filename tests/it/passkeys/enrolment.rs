@@ -13,6 +13,7 @@ use super::{
 use crate::support::{
     Answer, Client, PASSWORD, World,
     authenticator::{Authenticator, UP, from_base64url},
+    together,
 };
 
 const DEMANDED: &str = r#"{"mfa": {"required": true, "email_allowed": false}}"#;
@@ -111,6 +112,37 @@ async fn a_sign_in_that_needs_a_factor_ends_with_the_enrolment_of_one() {
     enrol(&mut client, &mut Authenticator::new()).await;
     delete(&mut client, data["id"].as_str().unwrap()).await.data();
     assert_eq!(methods(&mut client).await["methods"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn wan_15_one_enrolment_step_enrols_one_device() {
+    for at_once in [false, true] {
+        let (world, acme, mut client) = grace_enrolling(DEMANDED).await;
+        let mut requests = Vec::new();
+        for _ in 0..5 {
+            let begun = Begun::of(&begin_enrolment(&mut client).await);
+            let answer = Authenticator::new().create(&begun.options, ORIGIN).answer();
+            let mut client = client.clone();
+            requests.push(async move { finish_enrolment(&mut client, &begun.id, &answer).await });
+        }
+        let answers = if at_once {
+            together(requests).await
+        } else {
+            let mut answers = Vec::new();
+            for request in requests {
+                answers.push(request.await);
+            }
+            answers
+        };
+        let enrolled = answers.iter().filter(|it| it.status.is_success()).count();
+        assert_eq!(enrolled, 1);
+        for refused in answers.iter().filter(|it| !it.status.is_success()) {
+            assert_eq!(refused.refused(401), "invalid_mfa_token");
+        }
+        assert_eq!(world.count("SELECT COUNT(*) FROM passkeys").await, 1);
+        assert_eq!(world.count("SELECT COUNT(*) FROM sessions").await, 1);
+        assert_eq!(world.recorded(&acme, "user.mfa.added", "success").await, 1);
+    }
 }
 
 #[tokio::test]

@@ -17,7 +17,7 @@ import traceback
 
 import support
 
-SCENARIOS = ["journey", "cli", "observation", "shutdown", "smtp_outage", "two_nodes", "pooler", "database_outage", "disk_full", "crash", "browser"]
+SCENARIOS = ["journey", "factors", "cli", "observation", "shutdown", "smtp_outage", "two_nodes", "pooler", "database_outage", "disk_full", "crash", "browser", "passkeys"]
 
 
 def tests(wanted):

@@ -137,3 +137,6 @@ CREATE UNIQUE INDEX email_changes_confirm ON email_changes (tenant_id, confirm_d
 CREATE UNIQUE INDEX email_changes_stop ON email_changes (tenant_id, stop_digest);
 CREATE INDEX email_changes_user ON email_changes (tenant_id, user_id);
 CREATE INDEX email_changes_expiry ON email_changes (stop_expires_at);
+
+-- What happened to one account, newest last.
+CREATE INDEX audit_target ON audit (tenant_id, target_id, id) WHERE target_id IS NOT NULL;

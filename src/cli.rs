@@ -10,6 +10,7 @@ mod audit;
 mod config;
 mod demo;
 mod document;
+mod factors;
 mod healthcheck;
 pub mod listener;
 mod mail;
@@ -31,8 +32,8 @@ use crate::{
     error::{Context, Error, Fault, Loc, Result},
 };
 pub use arguments::{
-    AuditCommand, MailCommand, NewUser, SessionCommand, TenantChange, TenantCommand, Tenants,
-    UserCommand, UserOf,
+    AuditCommand, FactorsCommand, MailCommand, NewUser, SessionCommand, TenantChange,
+    TenantCommand, Tenants, UserCommand, UserOf,
 };
 use operator::Operator;
 

@@ -24,18 +24,26 @@ use crate::{
     view::{Brand, RawBrand},
 };
 
+pub mod account_deletion;
+pub mod activity;
 pub mod audit;
 pub mod captcha;
 pub mod ceremonies;
+pub mod email_change;
+pub mod export;
 pub mod factors;
+pub mod factors_admin;
 pub mod gate;
 pub mod keys;
 pub mod login;
 pub mod me;
 pub mod outbox;
+pub mod own_sessions;
 pub mod passkey_login;
 pub mod password;
+pub mod password_change;
 pub mod portal;
+pub mod profile;
 pub mod reauthentication;
 pub mod register;
 pub mod second_factor;

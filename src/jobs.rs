@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use crate::{
     app::App,
     error::{Error, Result},
-    flows::{audit, keys, outbox},
+    flows::{account_deletion, audit, keys, outbox},
     store::{self, expiry::Dead},
 };
 
@@ -23,7 +23,8 @@ pub async fn run(app: Arc<App>, stop: watch::Receiver<bool>) {
         every(&app, stop.clone(), Duration::from_secs(1), Job::Mail),
         every(&app, stop.clone(), Duration::from_secs(1), Job::Audit),
         every(&app, stop.clone(), Duration::from_secs(30), Job::Expiry),
-        every(&app, stop, Duration::from_mins(1), Job::Keys),
+        every(&app, stop.clone(), Duration::from_mins(1), Job::Keys),
+        every(&app, stop, Duration::from_mins(1), Job::Deletion),
     );
 }
 
@@ -33,6 +34,7 @@ enum Job {
     Audit,
     Expiry,
     Keys,
+    Deletion,
 }
 
 async fn every(app: &Arc<App>, mut stop: watch::Receiver<bool>, pause: Duration, job: Job) {
@@ -56,7 +58,9 @@ async fn every(app: &Arc<App>, mut stop: watch::Receiver<bool>, pause: Duration,
         let mail = async {
             match job {
                 Job::Mail => app.mail_due.notified().await,
-                Job::Audit | Job::Expiry | Job::Keys => std::future::pending().await,
+                Job::Audit | Job::Expiry | Job::Keys | Job::Deletion => {
+                    std::future::pending::<()>().await;
+                }
             }
         };
         tokio::select! {
@@ -68,7 +72,7 @@ async fn every(app: &Arc<App>, mut stop: watch::Receiver<bool>, pause: Duration,
 }
 
 /// One round of a job; whether there may be more to do at once.
-async fn step(app: &App, job: Job) -> Result<bool> {
+async fn step(app: &Arc<App>, job: Job) -> Result<bool> {
     match job {
         Job::Mail => Ok(outbox::send_due(app).await? > 0),
         Job::Audit => Ok(audit::chain(app).await? > 0),
@@ -78,6 +82,7 @@ async fn step(app: &App, job: Job) -> Result<bool> {
         }
         // Made before anybody waits for them: an RSA key takes a while.
         Job::Keys => keys::published(app).await.map(|_| false),
+        Job::Deletion => account_deletion::delete_due(app).await,
     }
 }
 

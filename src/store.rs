@@ -9,6 +9,7 @@ pub mod captchas;
 pub mod challenges;
 pub mod credentials;
 pub mod devices;
+pub mod email_changes;
 pub mod expiry;
 pub mod factors;
 pub mod grants;

@@ -127,8 +127,28 @@ pub enum UserCommand {
     Suspend(UserOf),
     /// Take a suspension back, or agree to a registration
     Activate(UserOf),
+    /// Look at a user's second factors, or take them away
+    #[command(subcommand)]
+    Factors(FactorsCommand),
     /// Delete a user, for good
     Delete {
+        /// The user
+        #[command(flatten)]
+        user: UserOf,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+    },
+}
+
+/// `countersign user factors …`
+#[derive(Debug, Subcommand)]
+pub enum FactorsCommand {
+    /// List a user's second factors
+    List(UserOf),
+    /// Take all second factors away, end the user's sessions, and tell the user: for somebody who
+    /// has lost them
+    Reset {
         /// The user
         #[command(flatten)]
         user: UserOf,

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{
-    Failure, NewUser, UserCommand, UserOf,
+    Failure, NewUser, UserCommand, UserOf, factors,
     operator::{Operator, confirm, facts, or_dash},
     output::{self, Table},
 };
@@ -46,6 +46,7 @@ pub(super) async fn run(operator: &Operator, command: UserCommand) -> Result<(),
         }
         UserCommand::Suspend(user) => set_status(operator, &user, UserStatus::Suspended).await,
         UserCommand::Activate(user) => set_status(operator, &user, UserStatus::Active).await,
+        UserCommand::Factors(command) => factors::run(operator, command).await,
         UserCommand::Delete { user, yes } => {
             let (cx, user) = find(operator, &user).await?;
             confirm(yes, &format!("deletes the user {} of {}", user.email, cx.tenant.slug))?;

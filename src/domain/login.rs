@@ -96,7 +96,9 @@ pub fn decide(settings: &Settings, facts: &Facts, now: Timestamp) -> Decision {
     if account.must_change_password || is_expired(settings, account, now) {
         return Decision::ChangePassword;
     }
-    if account.device_trusted || !(settings.mfa_required || has_factor(&account.methods)) {
+    // A device that was trusted before the tenant gave that up is trusted no longer.
+    let trusted = account.device_trusted && !settings.trusted_device_lifetime.is_zero();
+    if trusted || !(settings.mfa_required || has_factor(&account.methods)) {
         return Decision::Grant;
     }
     challenge(settings, account)
@@ -139,11 +141,18 @@ fn has_factor(methods: &[Method]) -> bool {
     methods.iter().any(|method| *method != Method::BackupCode)
 }
 
+/// Whether one of the methods is a factor that the tenant counts.
+#[must_use]
+pub fn counts(settings: &Settings, methods: &[Method]) -> bool {
+    let counted = |method: &Method| settings.mfa_methods.contains(method);
+    methods.iter().any(|method| *method != Method::BackupCode && counted(method))
+}
+
 /// What the account may show as a second factor, strongest first: what it has enrolled and the
-/// tenant allows; a mailed code also where nothing is enrolled and the address is proved.
+/// tenant allows; a mailed code also where nothing of that counts and the address is proved.
 #[must_use]
 pub fn offered(settings: &Settings, account: &Account) -> Vec<Method> {
-    let unasked = !has_factor(&account.methods) && account.email_verified;
+    let unasked = !counts(settings, &account.methods) && account.email_verified;
     let has =
         |method: &Method| account.methods.contains(method) || (unasked && *method == Method::Email);
     settings.mfa_methods.iter().copied().filter(has).collect()

@@ -37,7 +37,7 @@ const SHORTEST_NAME: usize = 4;
 ///
 /// NFC and not NFKC: the same text typed on another keyboard is the same password, but letters
 /// that only look alike (full-width forms, ligatures) stay different.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Password(Secret<String>);
 
 /// Why a text cannot be a password at all.

@@ -292,10 +292,7 @@ impl Settings {
             mfa_required: demanded(partner.mfa.required, tenant.mfa.required, false)
                 || passkeys.sign_in == PasskeySignIn::Required,
             mfa_methods: methods(&partner.mfa, &tenant.mfa, passkeys.sign_in),
-            trusted_device_lifetime: days(
-                shortest(partner.mfa.trusted_device_days, tenant.mfa.trusted_device_days)
-                    .unwrap_or(30),
-            ),
+            trusted_device_lifetime: trusted_device_lifetime(partner, tenant, passkeys.sign_in),
             passkeys,
             self_deletion: deletion(&partner.account, &tenant.account),
             session: lifetimes(&partner.session, &tenant.session),
@@ -366,6 +363,16 @@ fn methods(p: &MfaLayer, t: &MfaLayer, passkey: PasskeySignIn) -> Vec<Method> {
             && (*method == Method::Webauthn || passkey != PasskeySignIn::Required)
     };
     Method::ALL.into_iter().filter(counts).collect()
+}
+
+/// Where nothing gets in without a passkey, no device does.
+fn trusted_device_lifetime(
+    partner: &SettingsLayer,
+    tenant: &SettingsLayer,
+    passkey: PasskeySignIn,
+) -> Duration {
+    let asked = shortest(partner.mfa.trusted_device_days, tenant.mfa.trusted_device_days);
+    if passkey == PasskeySignIn::Required { Duration::ZERO } else { days(asked.unwrap_or(30)) }
 }
 
 fn passkeys(p: &PasskeyLayer, t: &PasskeyLayer) -> Passkeys {
@@ -462,6 +469,31 @@ impl SettingsLayer {
             self.default_locale.as_deref().is_none_or(|locale| ["en", "de"].contains(&locale)),
             "default_locale: en or de",
         );
+        let registration = &self.registration;
+        check(
+            [&registration.allowed_email_domains, &registration.blocked_email_domains]
+                .into_iter()
+                .flatten()
+                .flatten()
+                .all(|domain| idna::domain_to_ascii(domain).is_ok_and(|ascii| ascii == *domain)),
+            "registration.*_email_domains: domains in lower case, international ones as xn--",
+        );
+        check(
+            registration.custom_data_schema.as_ref().is_none_or(is_schema),
+            "registration.custom_data_schema: a JSON Schema (draft 2020-12) without remote references",
+        );
+        faults.extend(self.factor_faults());
+        faults
+    }
+
+    /// The faults of what concerns factors and accounts.
+    fn factor_faults(&self) -> Vec<String> {
+        let mut faults = Vec::new();
+        let mut check = |fine: bool, text: &str| {
+            if !fine {
+                faults.push(text.to_owned());
+            }
+        };
         let mfa = &self.mfa;
         check(
             mfa.trusted_device_days.is_none_or(|days| days <= 365),
@@ -484,19 +516,6 @@ impl SettingsLayer {
         check(
             self.account.deletion_grace_days.is_none_or(|days| days <= 90),
             "account.deletion_grace_days: 0 to 90",
-        );
-        let registration = &self.registration;
-        check(
-            [&registration.allowed_email_domains, &registration.blocked_email_domains]
-                .into_iter()
-                .flatten()
-                .flatten()
-                .all(|domain| idna::domain_to_ascii(domain).is_ok_and(|ascii| ascii == *domain)),
-            "registration.*_email_domains: domains in lower case, international ones as xn--",
-        );
-        check(
-            registration.custom_data_schema.as_ref().is_none_or(is_schema),
-            "registration.custom_data_schema: a JSON Schema (draft 2020-12) without remote references",
         );
         faults
     }

@@ -3,7 +3,7 @@
 //! it was begun for.
 
 use serde_json::Value;
-use url::Url;
+use url::{Host, Url};
 
 use crate::{
     app::App,
@@ -18,7 +18,7 @@ use crate::{
         settings::{PasskeySignIn, Settings},
         user::User,
     },
-    error::{Context as _, Error, Result},
+    error::{Code, Context as _, Error, Result},
     flows::Cx,
     id::{CeremonyId, ChallengeId, Id as _, PasskeyId, SessionId, UserId},
     store::{self, passkeys::Passkey},
@@ -70,10 +70,26 @@ pub struct Begun {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Refused;
 
+/// Where passkeys are used unless a tenant says otherwise: at the public address. A browser takes
+/// no number for a domain, but it takes `localhost` for the machine itself.
+fn own_origin(app: &App) -> Url {
+    let mut url = app.config.public_url.clone();
+    let is_loopback = match url.host() {
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        _ => false,
+    };
+    if is_loopback {
+        // Another host for an http address is always possible.
+        let _ = url.set_host(Some("localhost"));
+    }
+    url
+}
+
 /// The relying party id of the tenant.
 #[must_use]
 pub fn rp_id(cx: &Cx) -> String {
-    let host = || cx.app.config.public_url.host_str().unwrap_or_default().to_owned();
+    let host = || own_origin(&cx.app).host_str().unwrap_or_default().to_owned();
     cx.tenant.settings.passkeys.rp_id.clone().unwrap_or_else(host)
 }
 
@@ -89,7 +105,8 @@ pub async fn related_origins(app: &App, party: &str) -> Result<Vec<String>> {
         .db
         .read((), |tx, ()| Box::pin(store::tenants::with_origins_all_tenants(tx, TENANTS)))
         .await?;
-    let own = app.config.public_url.host_str().unwrap_or_default();
+    let own = own_origin(app);
+    let own = own.host_str().unwrap_or_default();
     let mut origins = Vec::new();
     for (partner, tenant) in layers {
         let layer = |text: &str| serde_json::from_str(text).doing("reading settings");
@@ -105,12 +122,21 @@ pub async fn related_origins(app: &App, party: &str) -> Result<Vec<String>> {
 
 fn relying_party(cx: &Cx) -> Result<RelyingParty> {
     let origins = &cx.tenant.settings.passkeys.origins;
-    let own = [cx.app.config.public_url.clone()];
+    let own = [own_origin(&cx.app)];
     let origins: &[Url] = if origins.is_empty() { &own } else { origins };
-    RelyingParty::new(&rp_id(cx), &cx.tenant.name, origins)
+    RelyingParty::new(&rp_id(cx), &cx.tenant.name, origins).map_err(|why| {
+        tracing::warn!(why, "no passkeys at this public address");
+        Error::refused(Code::MethodNotAvailable)
+    })
 }
 
-async fn begin(cx: &Cx, kind: &Kind, ceremony: &Ceremony) -> Result<CeremonyId> {
+/// `user` is whose ceremonies are counted; a sign-in has nobody yet.
+async fn begin(
+    cx: &Cx,
+    kind: &Kind,
+    user: Option<UserId>,
+    ceremony: &Ceremony,
+) -> Result<CeremonyId> {
     let new = store::passkeys::Ceremony {
         id: cx.id()?,
         purpose: kind.purpose(),
@@ -120,9 +146,14 @@ async fn begin(cx: &Cx, kind: &Kind, ceremony: &Ceremony) -> Result<CeremonyId> 
         expires_at: cx.now + CEREMONY_LIFETIME,
     };
     let id = new.id;
-    let query = store::passkeys::begin(cx.tenant.id, &new, CEREMONIES);
-    let begun = cx.app.db.write(query, |tx, query| Box::pin(query.clone().execute(tx))).await?;
-    if begun == 1 { Ok(id) } else { Err(Error::Throttled { retry: CEREMONY_LIFETIME }) }
+    // Those that begin at once must each see the others.
+    let touch = user.map(|user| store::users::touch(cx.tenant.id, user, cx.now));
+    let mut queries: Vec<Query> = touch.into_iter().collect();
+    queries.push(store::passkeys::begin(cx.tenant.id, &new, CEREMONIES));
+    let counts =
+        cx.app.db.write(queries, |tx, queries| Box::pin(tx.pipeline(queries.clone()))).await?;
+    let begun = counts.last() == Some(&1);
+    if begun { Ok(id) } else { Err(Error::Throttled { retry: CEREMONY_LIFETIME }) }
 }
 
 async fn take(cx: &Cx, kind: &Kind, id: CeremonyId) -> Result<Option<Ceremony>> {
@@ -151,8 +182,13 @@ pub async fn begin_assertion(
     let of_party = keys.iter().filter(|key| key.rp_id == party);
     let allowed: Vec<Credential> =
         of_party.map(|key| Credential::from_json(&key.credential)).collect::<Result<_>>()?;
+    // An empty list would let anybody's credential answer, which only a sign-in wants.
+    if allowed.is_empty() && !matches!(kind, Kind::SignIn) {
+        return Err(Error::refused(Code::MethodNotAvailable));
+    }
     let (options, ceremony) = relying_party(cx)?.begin_assertion(&allowed, verification)?;
-    Ok(Begun { id: begin(cx, kind, &ceremony).await?, options })
+    let user = keys.first().map(|key| key.user);
+    Ok(Begun { id: begin(cx, kind, user, &ceremony).await?, options })
 }
 
 /// A credential that was used rightly.
@@ -162,13 +198,13 @@ pub struct Proved {
     pub user: UserId,
     /// Which one.
     pub passkey: PasskeyId,
-    /// Whether the device verified its user.
-    pub user_verified: bool,
-    /// The row that writes the use down; it has to change exactly one.
-    pub used: Query,
+    /// What the use leaves behind: the ceremony is over, the credential was used. Each has to
+    /// change exactly one row, or somebody was faster.
+    pub spent: [Query; 2],
 }
 
-/// Judges the answer of an authenticator; the ceremony is used up.
+/// Judges the answer of an authenticator. A right one is used up by the rows of [`Proved`], which
+/// the caller writes with what it opens; a wrong one ends the ceremony here.
 ///
 /// # Errors
 /// Where the database fails.
@@ -178,47 +214,64 @@ pub async fn finish_assertion(
     id: CeremonyId,
     answer: &Value,
 ) -> Result<Result<Proved, Refused>> {
-    let Some(ceremony) = take(cx, kind, id).await? else { return Ok(Err(Refused)) };
-    let Some(credential_id) = credential_id_of(answer) else { return Ok(Err(Refused)) };
-    let party = rp_id(cx);
-    let input = (cx.tenant.id, party, credential_id.as_bytes().to_vec());
-    let key = cx
+    let credential_id = credential_id_of(answer).map(|id| id.as_bytes().to_vec());
+    let search = store::passkeys::Search {
+        ceremony: id,
+        purpose: kind.purpose(),
+        bound_to: kind.bound_to(),
+        rp_id: rp_id(cx),
+        credential_id: credential_id.unwrap_or_default(),
+        now: cx.now,
+    };
+    let found = cx
         .app
         .db
-        .read(input, |tx, (tenant, party, id)| {
-            Box::pin(store::passkeys::by_credential(tx, *tenant, party, id))
+        .read((cx.tenant.id, search), |tx, (tenant, search)| {
+            Box::pin(store::passkeys::answered(tx, *tenant, search))
         })
         .await?;
-    let Some(key) = key else { return Ok(Err(Refused)) };
-    // The authenticator says whose credential it thinks it is (WebAuthn L3 §7.2, step 6).
-    let handle = handle(key.user);
-    if user_handle_of(answer).is_some_and(|given| !given.is_empty() && given != handle) {
-        return Ok(Err(Refused));
-    }
-    let stored = Credential::from_json(&key.credential)?;
-    match relying_party(cx)?.finish_assertion(&ceremony, answer, &stored) {
-        Ok(asserted) => {
-            let counter = i64::from(asserted.counter);
-            let text = asserted.credential.to_json()?;
-            let backed_up = asserted.credential.backed_up();
-            Ok(Ok(Proved {
-                user: key.user,
-                passkey: key.id,
-                user_verified: asserted.user_verified,
-                used: store::passkeys::used(
-                    cx.tenant.id,
-                    key.id,
-                    (&text, counter),
-                    backed_up,
-                    cx.now,
-                ),
-            }))
+    let Some((state, key)) = found else { return Ok(Err(Refused)) };
+    let over = store::passkeys::end(cx.tenant.id, id);
+    let judged = match &key {
+        Some(key) => judge(cx, &state, key, answer)?,
+        None => Err(None),
+    };
+    match (judged, key) {
+        (Ok(used), Some(key)) => {
+            Ok(Ok(Proved { user: key.user, passkey: key.id, spent: [over, used] }))
         }
-        Err(fault) => {
-            refuse(cx, &key, fault).await?;
+        (judged, key) => {
+            let mut rows = vec![over];
+            if let (Err(Some(fault)), Some(key)) = (judged, key) {
+                rows.push(refusal(cx, &key, fault)?);
+            }
+            cx.app.db.write(rows, |tx, rows| Box::pin(tx.pipeline(rows.clone()))).await?;
             Ok(Err(Refused))
         }
     }
+}
+
+/// The row that writes a right use down, or why the answer does not hold.
+fn judge(
+    cx: &Cx,
+    state: &str,
+    key: &Passkey,
+    answer: &Value,
+) -> Result<Result<Query, Option<WebauthnFault>>> {
+    // The authenticator says whose credential it thinks it is (WebAuthn L3 §7.2, step 6).
+    let handle = handle(key.user);
+    if user_handle_of(answer).is_some_and(|given| !given.is_empty() && given != handle) {
+        return Ok(Err(Some(WebauthnFault::Refused("the user handle is somebody else's"))));
+    }
+    let (ceremony, stored) = (Ceremony::from_json(state)?, Credential::from_json(&key.credential)?);
+    let asserted = match relying_party(cx)?.finish_assertion(&ceremony, answer, &stored) {
+        Ok(asserted) => asserted,
+        Err(fault) => return Ok(Err(Some(fault))),
+    };
+    let text = asserted.credential.to_json()?;
+    let counted = (text.as_str(), i64::from(asserted.counter));
+    let backed_up = asserted.credential.backed_up();
+    Ok(Ok(store::passkeys::used(cx.tenant.id, key.id, counted, backed_up, cx.now)))
 }
 
 /// The opaque handle under which authenticators know a user: the number of its id.
@@ -226,9 +279,9 @@ fn handle(user: UserId) -> [u8; 16] {
     *user.uuid().as_bytes()
 }
 
-/// Writes down why an answer was refused. A counter that went back may mean that the credential
-/// was copied, so it has an event of its own.
-async fn refuse(cx: &Cx, key: &Passkey, fault: WebauthnFault) -> Result<()> {
+/// The row that tells why an answer was refused. A counter that went back may mean that the
+/// credential was copied, so it has an event of its own.
+fn refusal(cx: &Cx, key: &Passkey, fault: WebauthnFault) -> Result<Query> {
     let action = match fault {
         WebauthnFault::CounterWentBack => Action::PasskeyCounterWentBack,
         WebauthnFault::Malformed | WebauthnFault::Refused(_) => Action::PasskeyRefused,
@@ -236,9 +289,7 @@ async fn refuse(cx: &Cx, key: &Passkey, fault: WebauthnFault) -> Result<()> {
     let target = Target::User(Some(key.user));
     let event = Event::failure(action, Actor::Anonymous, target, reason(fault))
         .with("passkey", key.id.to_string());
-    let row = cx.record(event)?;
-    cx.app.db.write(row, |tx, row| Box::pin(row.clone().execute(tx))).await?;
-    Ok(())
+    cx.record(event)
 }
 
 /// Why an answer was refused, for the audit trail.
@@ -276,7 +327,8 @@ pub async fn begin_registration(cx: &Cx, user: &User, keys: &[Passkey]) -> Resul
         Owner { handle: handle(user.id), name: &user.email, display_name: display_name.trim() };
     let party = relying_party(cx)?;
     let (options, ceremony) = party.begin_registration(&owner, &exclude, &policy(cx))?;
-    Ok(Begun { id: begin(cx, &Kind::Register(user.id), &ceremony).await?, options })
+    let kind = Kind::Register(user.id);
+    Ok(Begun { id: begin(cx, &kind, Some(user.id), &ceremony).await?, options })
 }
 
 /// Judges the answer of an authenticator to an enrolment; the ceremony is used up.

@@ -10,6 +10,7 @@ use crate::{
     domain::{
         audit::Action,
         factor::{BACKUP_CODES, Method},
+        login::counts,
     },
     error::{Code, Error, Result},
     flows::{
@@ -200,11 +201,17 @@ async fn enrol(by: &Enroller, before: &Overview, new: Enrolment) -> Result<Enrol
         !before.has_factor() && cx.tenant.settings.mfa_methods.contains(&Method::BackupCode);
     let backup_codes = if first { Some(BackupCodes::generate(cx)?) } else { None };
     let mut rows = vec![
+        // First the steps, as in [`remove`]. Nor may whoever knows the password go on with
+        // another enrolment step of before.
+        store::challenges::end_all(tenant, user),
         cx.record(person.event(Action::FactorAdded).with("method", new.method.as_str()))?,
         notice(person, new.method, true)?,
     ];
     if let Some(codes) = &backup_codes {
         rows.extend(codes.rows(person)?);
+    }
+    if new.method == Method::Email {
+        rows.push(store::users::verify_email(tenant, user, cx.now));
     }
     if new.replaces {
         rows.push(store::trusted_devices::revoke_all(tenant, user));
@@ -212,16 +219,20 @@ async fn enrol(by: &Enroller, before: &Overview, new: Enrolment) -> Result<Enrol
     let signed_in = match &by.standing {
         Standing::Session(me) => {
             rows.push(store::sessions::end_others(tenant, user, me.session.id));
-            rows.push(store::challenges::end_all(tenant, user));
             write(person, new.must, rows).await?;
             None
         }
         Standing::Step(step) => {
             let mut opening = open(person, step, new.method)?;
             let (id, limit) = (step.id, crate::domain::factor::STEP_FAILURES);
+            // Before the step: two steps used at once must not wait for each other.
+            opening.must(store::users::touch(tenant, user, cx.now));
             opening.must(store::challenges::consume(tenant, id, limit, cx.now));
-            new.must.into_iter().for_each(|query| opening.must(query));
+            for query in new.must {
+                opening.must(query);
+            }
             opening.also(rows);
+            opening.also([store::sessions::end_others(tenant, user, opening.id())]);
             opening.mint(cx, step.client_id.as_deref()).await?;
             Some(opening.write(cx).await.map_err(too_late)?)
         }
@@ -301,9 +312,11 @@ pub async fn remove(me: &Me, removal: Removal) -> Result<()> {
         Removal::Passkey(_) => Method::Webauthn,
     };
     let rows = vec![
+        // First the steps: it waits for a sign-in that is just being written, whose session and
+        // trusted device the next two then see.
+        store::challenges::end_all(cx.tenant.id, me.user().id),
         store::trusted_devices::revoke_all(cx.tenant.id, me.user().id),
         store::sessions::end_others(cx.tenant.id, me.user().id, me.session.id),
-        store::challenges::end_all(cx.tenant.id, me.user().id),
         cx.record(me.person.event(Action::FactorRemoved).with("method", method.as_str()))?,
         notice(&me.person, method, false)?,
     ];
@@ -332,10 +345,11 @@ async fn take_out(tx: &mut Tx, person: &Person, removal: Removal, rows: &[Query]
     }
     let left = look(tx, person).await?;
     let mut rows = rows.to_vec();
+    let settings = &person.cx.tenant.settings;
+    if settings.mfa_required && !counts(settings, &left.methods()) {
+        return Err(Error::Taken(Code::LastFactor));
+    }
     if !left.has_factor() {
-        if person.cx.tenant.settings.mfa_required {
-            return Err(Error::Taken(Code::LastFactor));
-        }
         rows.push(store::factors::forget_backup_codes(tenant, user));
     }
     if left.default_method.is_some_and(|method| !left.methods().contains(&method)) {

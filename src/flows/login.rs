@@ -97,6 +97,11 @@ pub fn device_subject(email_key: &str, cookie: &Token) -> [u8; 32] {
     digest_text(&["device", email_key, cookie.expose()])
 }
 
+/// What a trusted device's failures for an account are counted under.
+fn trusted_subject(email_key: &str, token: &Token) -> [u8; 32] {
+    digest_text(&["trusted device", email_key, token.expose()])
+}
+
 /// Signs in.
 ///
 /// # Errors
@@ -175,6 +180,10 @@ pub async fn look(cx: &Cx, input: &Input) -> Result<Looked> {
             Box::pin(store::login::facts(tx, *tenant, search))
         })
         .await?;
+    // A tenant's stricter rule holds for devices that were trusted before it, too.
+    let lifetime = cx.tenant.settings.trusted_device_lifetime;
+    let trusted_device = found.trusted_device.filter(|it| cx.now < it.since + lifetime);
+    let found = Found { trusted_device, ..found };
     if let Some(retry) = must_wait(&found, cx) {
         metrics::counter!("countersign_throttled_total").increment(1);
         return Err(Error::Throttled { retry });
@@ -228,30 +237,33 @@ async fn settle(cx: &Cx, input: &Input, looked: Looked) -> Result<Outcome> {
 fn search(cx: &Cx, input: &Input) -> Search {
     let network = cx.caller.address.network();
     let device = input.device.as_ref().map(|token| *token.digest().as_bytes());
+    let trusted = input.trusted_device.as_deref().and_then(Token::parse);
+    let account = account_subject(input.email.key());
     Search {
         email_key: input.email.key().to_owned(),
-        account: account_subject(input.email.key()),
+        account,
         network: digest_text(&["network", &network]),
         device,
         device_subject: match &input.device {
             Some(cookie) => device_subject(input.email.key(), cookie),
-            None => account_subject(input.email.key()),
+            None => account,
         },
         place: place(cx),
-        trusted_device: input
-            .trusted_device
-            .as_deref()
-            .and_then(Token::parse)
-            .map(|token| *token.digest().as_bytes()),
+        trusted_device: trusted.as_ref().map(|token| *token.digest().as_bytes()),
+        trusted_subject: trusted
+            .map_or(account, |token| trusted_subject(input.email.key(), &token)),
         now: cx.now,
     }
 }
 
-/// A device that the user has signed in from has a count of its own, and no stranger's failures,
+/// A device that the user has signed in from or trusts has a count of its own, and no stranger's failures,
 /// of the account or of the network, hold it back.
 fn must_wait(found: &Found, cx: &Cx) -> Option<Duration> {
     if found.device.is_some() {
         return guessing::account_wait(found.device_count, cx.now);
+    }
+    if found.trusted_device.is_some() {
+        return guessing::account_wait(found.trusted_count, cx.now);
     }
     let account = guessing::account_wait(found.account_count, cx.now);
     account.max(guessing::network_wait(found.network_count, NETWORK_FAILURES, cx.now))
@@ -301,7 +313,11 @@ struct Step<'a> {
 impl Step<'_> {
     /// Whose count this attempt goes by.
     fn subject(&self) -> [u8; 32] {
-        if self.found.device.is_some() { self.search.device_subject } else { self.search.account }
+        match (self.found.device, self.found.trusted_device) {
+            (Some(_), _) => self.search.device_subject,
+            (None, Some(_)) => self.search.trusted_subject,
+            (None, None) => self.search.account,
+        }
     }
 
     fn refusal(&self, user: &User, code: Code) -> Result<Query> {
@@ -324,7 +340,7 @@ impl Step<'_> {
             store::attempts::add(cx.tenant.id, self.subject(), user, cx.now),
             cx.record(event)?,
         ];
-        if found.device.is_none() {
+        if found.device.is_none() && found.trusted_device.is_none() {
             let (network, window) = (self.search.network, guessing::WINDOW);
             queries.push(store::attempts::add_in_window(cx.tenant.id, network, window, cx.now));
         }

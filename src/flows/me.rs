@@ -11,6 +11,7 @@ use crate::{
     domain::{
         audit::{Action, Actor, Event, Target},
         factor::{STEP_FAILURES, is_recent},
+        login::counts,
         session::Session,
         user::User,
     },
@@ -109,6 +110,18 @@ impl Me {
         &self.person.user
     }
 
+    /// The session as it is after a new proof: `opened` is its new cookie, where it has one.
+    ///
+    /// # Errors
+    /// As [`Me::by_cookie`].
+    pub async fn again(&self, opened: Option<&session::Opened>) -> Result<Self> {
+        let (cx, id) = (self.cx().clone(), self.session.id);
+        match opened {
+            Some(opened) => Self::by_cookie(cx, id, &opened.secret).await,
+            None => Self::by_token(cx, id).await,
+        }
+    }
+
     /// Refuses what needs a recent proof of who it is, where the last one lies too far back.
     ///
     /// # Errors
@@ -192,7 +205,7 @@ impl Enroller {
                 Box::pin(store::challenges::find(tx, *tenant, search))
             })
             .await?
-            .filter(|step| step.purpose == "enrol")
+            .filter(|step| step.purpose == "enrol" && !counts(&cx.tenant.settings, &step.methods))
             .ok_or_else(bad_step)?;
         let person = Person { cx, user: Arc::new(step.user.clone()), epoch: step.epoch };
         Ok(Self { person, standing: Standing::Step(Box::new(step)) })

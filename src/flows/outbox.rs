@@ -1,16 +1,15 @@
 //! Mail: putting it into the outbox with the change that it tells of, and sending what waits.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use crate::{
     app::App,
     clock::Timestamp,
     crypto::opaque::digest_text,
     db::{Query, Tx},
-    domain::tenant::{Slug, Tenant},
     error::{Context, Error, Result},
     flows::{Cx, brand, tenants},
-    id::{MailId, TenantId},
+    id::MailId,
     mail::{
         SendFault,
         compose::{Envelope, Mail, compose},
@@ -58,11 +57,25 @@ pub fn mail(cx: &Cx, to: Recipient<'_>, message: &Message) -> Result<Query> {
 /// # Errors
 /// Where the database fails.
 pub async fn may_mail(tx: &mut Tx, cx: &Cx, kind: &str, key: &str, per_hour: u32) -> Result<bool> {
+    Ok(mail_wait(tx, cx, kind, key, per_hour).await?.is_none())
+}
+
+/// As [`may_mail`], and how long the next mail has to wait; `None`: this one may go out.
+///
+/// # Errors
+/// Where the database fails.
+pub async fn mail_wait(
+    tx: &mut Tx,
+    cx: &Cx,
+    kind: &str,
+    key: &str,
+    per_hour: u32,
+) -> Result<Option<Duration>> {
     let subject = digest_text(&["mail", kind, key]);
     let count = store::attempts::add_in_window(cx.tenant.id, subject, HOUR, cx.now)
         .one::<crate::domain::guessing::Count>(tx)
         .await?;
-    Ok(count.failures <= per_hour)
+    Ok((count.failures > per_hour).then(|| (count.first_at + HOUR).since(cx.now)))
 }
 
 /// How many mails are claimed at once.
@@ -140,7 +153,7 @@ fn wait(app: &App, tries: u32) -> Result<Duration> {
 
 /// The mail as it is sent; `None` where its tenant was deleted.
 async fn prepare(app: &App, mail: &Claimed) -> Result<Option<Mail>> {
-    let Some(tenant) = tenant_of(app, mail.tenant).await? else { return Ok(None) };
+    let Some(tenant) = tenants::by_id(app, mail.tenant).await? else { return Ok(None) };
     let aad = [mail.tenant.to_string(), mail.id.to_string()];
     let plain = app.master_key.open(SEAL, &aad.each_ref().map(String::as_str), &mail.payload)?;
     let message: Message = serde_json::from_slice(plain.expose()).doing("reading a mail")?;
@@ -152,13 +165,6 @@ async fn prepare(app: &App, mail: &Claimed) -> Result<Option<Mail>> {
     };
     let locale = mail.locale.parse().unwrap_or(Locale::En);
     compose(&app.view, locale, &brand(app, &tenant), &envelope, &message).map(Some)
-}
-
-async fn tenant_of(app: &App, tenant: TenantId) -> Result<Option<Arc<Tenant>>> {
-    let slug =
-        app.db.read(tenant, |tx, tenant| Box::pin(store::tenants::slug_of(tx, *tenant))).await?;
-    let Some(slug) = slug else { return Ok(None) };
-    tenants::by_slug(app, &Slug::parse(&slug).doing("reading a stored slug")?).await
 }
 
 /// The newest mails of a tenant, of one state or of all.

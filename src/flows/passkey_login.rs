@@ -113,7 +113,9 @@ async fn grant(cx: &Cx, input: &Input, known: &Known, proved: Proved) -> Result<
             visitor: &visitor,
         },
     )?;
-    opening.must(proved.used);
+    for query in proved.spent {
+        opening.must(query);
+    }
     let user = known.user.id;
     let done = Event::success(Action::LoginPasskey, Actor::User(user), Target::User(Some(user)))
         .with("passkey", proved.passkey.to_string())

@@ -20,7 +20,7 @@ use crate::{
         Cx, login,
         outbox::{self, Recipient},
     },
-    id::UserId,
+    id::{SessionId, UserId},
     mail::message::Message,
     store::{self, tickets::Ticket},
 };
@@ -69,11 +69,18 @@ pub async fn check(cx: &Cx, password: &Password, owner: Owner<'_>) -> Result<()>
     if found.is_empty() {
         return Ok(());
     }
+    Err(rejected(cx, &found))
+}
+
+/// The refusal that says why a new password is not taken.
+#[must_use]
+pub fn rejected(cx: &Cx, found: &[PasswordFault]) -> Error {
+    let settings = &cx.tenant.settings;
     let texts = cx.app.view.texts();
     let locale = cx.caller.locale;
-    let min = policy.effective_min_length(settings.mfa_required);
+    let min = settings.password_policy.effective_min_length(settings.mfa_required);
     let say = |fault: &PasswordFault| texts.say(locale, fault.key(), minijinja::context! { min });
-    Err(Error::password_rejected(found.iter().map(say).collect()))
+    Error::password_rejected(found.iter().map(say).collect())
 }
 
 async fn is_reused(cx: &Cx, password: &Password, user: UserId, last: usize) -> Result<bool> {
@@ -245,8 +252,8 @@ async fn reset_step(tx: &mut Tx, cx: &Cx, digest: &TokenDigest) -> Result<Option
         .map(|user| ResetStep { user, redirect_uri: ticket.redirect_uri }))
 }
 
-/// Sets a new password by a mailed token. On success everything older ends: sessions, steps under
-/// way, known devices, other reset tokens. Nobody is signed in.
+/// Sets a new password by a mailed token. On success everything older ends (see
+/// [`end_everything`]). Nobody is signed in.
 ///
 /// # Errors
 /// `invalid_token`; `password_rejected`, which does not spend the token; or where the database or
@@ -276,7 +283,7 @@ pub async fn reset(cx: &Cx, token: &str, password: &Password) -> Result<ResetSte
                 if spent.await?.is_none() {
                     return Err(Error::refused(Code::InvalidToken));
                 }
-                let mut queries = replace(cx, &step.user, hash);
+                let mut queries = replace(cx, &step.user, hash, Kept::default());
                 let event = Event::success(
                     Action::PasswordReset,
                     Actor::User(step.user.id),
@@ -284,7 +291,7 @@ pub async fn reset(cx: &Cx, token: &str, password: &Password) -> Result<ResetSte
                 );
                 queries.push(cx.record(event)?);
                 queries.push(store::users::verify_email(cx.tenant.id, step.user.id, now));
-                let notice = Message::PasswordChanged { at: now.micros() };
+                let notice = Message::PasswordChanged { at: now.micros(), others: false };
                 queries.push(outbox::mail(cx, recipient(cx, &step.user), &notice)?);
                 tx.pipeline(queries).await?;
                 Ok(())
@@ -295,22 +302,56 @@ pub async fn reset(cx: &Cx, token: &str, password: &Password) -> Result<ResetSte
     Ok(step)
 }
 
+/// What lives on where everything else of an account ends.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Kept {
+    /// The session of whoever asked for it.
+    pub session: Option<SessionId>,
+    /// The digest of the cookie of the device that it came from.
+    pub device: Option<[u8; 32]>,
+}
+
 /// The rows that put a new password in the place of the old one and end all that rested on it.
 #[must_use]
-pub fn replace(cx: &Cx, user: &User, hash: &PasswordHash) -> Vec<Query> {
+pub fn replace(cx: &Cx, user: &User, hash: &PasswordHash, kept: Kept) -> Vec<Query> {
     let (tenant, id, now) = (cx.tenant.id, user.id, cx.now);
     let history = i64::try_from(cx.tenant.settings.password_policy.history).unwrap_or(0);
-    vec![
+    let mut queries = vec![
         store::users::start_epoch(tenant, id, now),
         store::credentials::retire(tenant, id, now),
         store::credentials::forget_former(tenant, id, (history - 1).max(0)),
         store::credentials::set(tenant, id, hash.expose(), now),
-        store::sessions::end_all(tenant, id),
-        store::challenges::end_all(tenant, id),
-        store::devices::forget_all(tenant, id),
-        store::tickets::void_all(tenant, Purpose::ResetPassword, &user.email_key, now),
         store::attempts::clear_user(tenant, id),
         store::attempts::clear(tenant, login::account_subject(&user.email_key)),
+    ];
+    queries.extend(end_everything(cx, user, kept));
+    if let Some(session) = kept.session {
+        queries.push(store::sessions::carry_over(tenant, session));
+        queries.push(store::grants::carry_over(tenant, session));
+    }
+    queries
+}
+
+/// The rows that end all that was opened or begun with an account's credentials: sessions, steps
+/// under way, trusted and known devices, factors not yet confirmed, reset tokens, and a change of
+/// the address that waits for its proof.
+#[must_use]
+pub fn end_everything(cx: &Cx, user: &User, kept: Kept) -> Vec<Query> {
+    let (tenant, id, now) = (cx.tenant.id, user.id, cx.now);
+    vec![
+        match kept.session {
+            Some(session) => store::sessions::end_others(tenant, id, session),
+            None => store::sessions::end_all(tenant, id),
+        },
+        match kept.device {
+            Some(device) => store::devices::forget_others(tenant, id, device),
+            None => store::devices::forget_all(tenant, id),
+        },
+        store::trusted_devices::revoke_all(tenant, id),
+        store::challenges::end_all(tenant, id),
+        store::factors::end_setups(tenant, id),
+        store::email_changes::withdraw(tenant, id, now),
+        store::tickets::void_all(tenant, Purpose::ResetPassword, &user.email_key, now),
     ]
 }
 

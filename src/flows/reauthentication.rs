@@ -5,7 +5,7 @@
 
 use serde_json::Value;
 
-use super::second_factor::{self, BACKUP, open_key};
+use super::second_factor::{self, BACKUP, answer::count_failure, open_key};
 use crate::{
     crypto::{codes, opaque::Token, webauthn::Verification},
     db::Query,
@@ -74,7 +74,7 @@ pub async fn prove(me: &Me, proof: &Proof, device: Option<Token>) -> Result<Opti
                 return Err(Error::refused(Code::InvalidCredentials));
             }
             // Somebody else has given the session a new secret meanwhile.
-            write(me, "pwd", Vec::new()).await.map_err(|error| {
+            write(me, "pwd", Vec::new(), Vec::new()).await.map_err(|error| {
                 if is_overtaken(&error) { Error::refused(Code::NotAuthenticated) } else { error }
             })
         }
@@ -115,10 +115,9 @@ async fn factor(
         return Err(Error::Throttled { retry });
     }
     let written = match judge(me, method, proof).await? {
-        Some(uses) => {
-            let mut rows = vec![uses];
-            rows.push(store::attempts::clear(cx.tenant.id, subject));
-            write(me, method.references(), rows).await
+        Some(spent) => {
+            let clear = store::attempts::clear(cx.tenant.id, subject);
+            write(me, method.references(), spent, vec![clear]).await
         }
         None => Err(overtaken()),
     };
@@ -143,8 +142,8 @@ async fn known_device<'a>(me: &Me, device: Option<&'a Token>) -> Result<Option<&
     Ok(known.then_some(token))
 }
 
-/// The row that a right proof uses up; `None` for a wrong one.
-async fn judge(me: &Me, method: Method, proof: &FactorProof) -> Result<Option<Query>> {
+/// The rows that a right proof uses up; `None` for a wrong one.
+async fn judge(me: &Me, method: Method, proof: &FactorProof) -> Result<Option<Vec<Query>>> {
     let (cx, tenant, user) = (me.cx(), me.cx().tenant.id, me.user().id);
     match (method, proof) {
         (Method::Totp, FactorProof::Code(code)) => {
@@ -157,13 +156,13 @@ async fn judge(me: &Me, method: Method, proof: &FactorProof) -> Result<Option<Qu
                 .await?
                 .ok_or_else(|| Error::refused(Code::MethodNotAvailable))?;
             let step = open_key(cx, user, &sealed)?.check(&canonical_code(code), cx.now)?;
-            Ok(step.map(|step| store::factors::use_step(tenant, user, &sealed, step, cx.now)))
+            Ok(step.map(|step| vec![store::factors::use_step(tenant, user, &sealed, step, cx.now)]))
         }
         (Method::BackupCode, FactorProof::Code(code)) => {
             let parts = tenant.to_string();
             let digest =
                 codes::digest(&cx.app.master_key, BACKUP, &[&parts], &canonical_code(code))?;
-            Ok(Some(store::factors::use_backup_code(tenant, user, digest, cx.now)))
+            Ok(Some(vec![store::factors::use_backup_code(tenant, user, digest, cx.now)]))
         }
         (Method::Webauthn, FactorProof::Assertion { ceremony: Some(id), credential }) => {
             let kind = Kind::Reauthenticate(me.session.id);
@@ -180,25 +179,27 @@ async fn assertion(
     kind: &Kind,
     id: crate::id::CeremonyId,
     credential: &Value,
-) -> Result<Option<Query>> {
+) -> Result<Option<Vec<Query>>> {
     let proved = ceremonies::finish_assertion(me.cx(), kind, id, credential).await?;
-    Ok(proved.ok().filter(|proved| proved.user == me.user().id).map(|proved| proved.used))
+    Ok(proved.ok().filter(|proved| proved.user == me.user().id).map(|proved| proved.spent.to_vec()))
 }
 
 async fn refuse(me: &Me, method: Method, subject: [u8; 32]) -> Result<Error> {
     let (cx, user) = (me.cx(), me.user().id);
     let target = Target::User(Some(user));
     let event = Event::failure(Action::Reauthenticated, Actor::User(user), target, "invalid_code");
-    let queries = vec![
-        store::attempts::add(cx.tenant.id, subject, Some(user), cx.now),
-        cx.record(event.with("method", method.as_str()))?,
-    ];
-    cx.app.db.write(queries, |tx, queries| Box::pin(tx.pipeline(queries.clone()))).await?;
+    let row = cx.record(event.with("method", method.as_str()))?;
+    count_failure(cx, me.user(), subject, vec![row]).await?;
     Ok(Error::refused(Code::InvalidCode))
 }
 
-/// Makes the proof recent. What the first rows use up has to be there.
-async fn write(me: &Me, references: &str, uses: Vec<Query>) -> Result<Option<Opened>> {
+/// Makes the proof recent. What is spent has to be there.
+async fn write(
+    me: &Me,
+    references: &str,
+    spent: Vec<Query>,
+    rows: Vec<Query>,
+) -> Result<Option<Opened>> {
     let cx = me.cx();
     let secret = Token::generate(&cx.app.entropy)?;
     let new = match me.shown_by {
@@ -206,7 +207,7 @@ async fn write(me: &Me, references: &str, uses: Vec<Query>) -> Result<Option<Ope
         ShownBy::Token => me.secret_digest,
     };
     let methods = united(&me.session.auth_methods, references);
-    let is_factor = !uses.is_empty();
+    let must = spent.len() + 1;
     let proved = store::sessions::prove(
         cx.tenant.id,
         me.session.id,
@@ -215,9 +216,9 @@ async fn write(me: &Me, references: &str, uses: Vec<Query>) -> Result<Option<Ope
         cx.now,
     );
     let mut queries = vec![proved];
-    queries.extend(uses);
+    queries.extend(spent);
+    queries.extend(rows);
     queries.push(cx.record(me.person.event(Action::Reauthenticated).with("by", references))?);
-    let must = if is_factor { 2 } else { 1 };
     cx.app
         .db
         .write((queries, must), |tx, (queries, must)| {

@@ -29,7 +29,7 @@ use crate::{
     },
 };
 
-mod answer;
+pub(super) mod answer;
 pub mod mailed;
 pub mod webauthn;
 
@@ -101,7 +101,7 @@ pub enum Outcome {
     /// In.
     SignedIn {
         /// The session.
-        signed_in: SignedIn,
+        signed_in: Box<SignedIn>,
         /// The token of a device that is trusted from now on.
         trusted_device: Option<Token>,
     },

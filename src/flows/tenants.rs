@@ -70,6 +70,17 @@ pub async fn by_slug(app: &App, slug: &Slug) -> Result<Option<Arc<Tenant>>> {
     row.map(|row| app.tenants.parsed(slug, row)).transpose()
 }
 
+/// The tenant of an id, whatever its state; `None` for unknown and deleted ones.
+///
+/// # Errors
+/// Where the database fails.
+pub async fn by_id(app: &App, tenant: TenantId) -> Result<Option<Arc<Tenant>>> {
+    let slug =
+        app.db.read(tenant, |tx, tenant| Box::pin(store::tenants::slug_of(tx, *tenant))).await?;
+    let Some(slug) = slug else { return Ok(None) };
+    by_slug(app, &Slug::parse(&slug).doing("reading a stored slug")?).await
+}
+
 /// The tenant of an id, in use.
 ///
 /// # Errors

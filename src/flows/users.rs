@@ -11,8 +11,8 @@ use crate::{
     },
     error::{Code, Error, Result},
     flows::{
-        Cx,
-        password::{self, Owner},
+        Cx, account_deletion,
+        password::{self, Kept, Owner},
     },
     id::UserId,
     store,
@@ -155,7 +155,7 @@ pub async fn set_password(
     };
     password::check(cx, password, owner).await?;
     let hash = cx.app.passwords.hash(password).await?;
-    let mut queries = password::replace(cx, user, &hash);
+    let mut queries = password::replace(cx, user, &hash, Kept::default());
     if must_change {
         queries.push(store::users::set_must_change_password(cx.tenant.id, user.id, true, cx.now));
     }
@@ -197,28 +197,15 @@ pub async fn set_status(cx: &Cx, user: &User, status: UserStatus) -> Result<()> 
 /// # Errors
 /// Not found, or where the database fails.
 pub async fn delete(cx: &Cx, user: &User) -> Result<()> {
-    let (tenant, id) = (cx.tenant.id, user.id);
-    let mut queries = vec![
-        store::sessions::end_all(tenant, id),
-        store::challenges::end_all(tenant, id),
-        store::devices::forget_all(tenant, id),
-        store::attempts::clear_user(tenant, id),
-        cx.record(event(Action::UserDeleted, id))?,
-    ];
-    queries.extend(store::credentials::forget(tenant, id));
-    for purpose in
-        [crate::domain::ticket::Purpose::ResetPassword, crate::domain::ticket::Purpose::VerifyEmail]
-    {
-        queries.push(store::tickets::void_all(tenant, purpose, &user.email_key, cx.now));
-    }
+    let rows = account_deletion::rows(cx, user, event(Action::UserDeleted, user.id))?;
     cx.app
         .db
-        .write((tenant, id, cx.now, queries), |tx, (tenant, id, now, queries)| {
+        .write((cx.tenant.id, user.id, cx.now, rows), |tx, (tenant, user, now, rows)| {
             Box::pin(async move {
-                if !store::users::delete(tx, *tenant, *id, *now).await? {
+                if !store::users::delete(tx, *tenant, *user, *now).await? {
                     return Err(Error::NotFound);
                 }
-                tx.pipeline(queries.clone()).await?;
+                tx.pipeline(rows.clone()).await?;
                 Ok(())
             })
         })

@@ -25,6 +25,7 @@ pub mod captcha;
 pub mod factors;
 pub mod jwks;
 pub mod login;
+pub mod me;
 pub mod mfa;
 pub mod passkey;
 pub mod password;
@@ -66,6 +67,7 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(factors::set_default))
         .routes(routes!(jwks::tenant_jwks))
         .routes(routes!(jwks::platform_jwks))
+        .merge(me::routes())
 }
 
 /// A successful answer in the envelope, with the cookies it sets.

@@ -51,6 +51,12 @@ pub fn session(cx: &Cx, opened: &Opened) -> Cookie<'static> {
     cookie(cx, "session", format!("{}.{}", opened.id, opened.secret.expose()), seconds)
 }
 
+/// What takes the session's cookie away.
+#[must_use]
+pub fn no_session(cx: &Cx) -> Cookie<'static> {
+    cookie(cx, "session", String::new(), Some(0))
+}
+
 /// The cookie by which a device is known again.
 #[must_use]
 pub fn device(cx: &Cx, token: &Token) -> Cookie<'static> {

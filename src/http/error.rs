@@ -8,6 +8,7 @@ use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
+use axum_extra::extract::cookie::Cookie;
 use serde_json::{Value, json};
 
 use super::{frame::Facts, pages, wire::HTTPValidationError};
@@ -37,6 +38,16 @@ pub fn with_field(error: Error, name: &'static str, value: Value) -> Response {
     response
 }
 
+/// An error that sets a cookie all the same.
+#[must_use]
+pub fn with_cookie(error: Error, cookie: &Cookie<'static>) -> Response {
+    let mut response = error.into_response();
+    if let Ok(value) = HeaderValue::from_str(&cookie.to_string()) {
+        response.headers_mut().append(header::SET_COOKIE, value);
+    }
+    response
+}
+
 impl IntoResponse for Error {
     fn into_response(self) -> Response {
         let mut response = status(&self).into_response();
@@ -53,7 +64,8 @@ pub(super) fn render(app: &App, facts: &Facts, response: Response) -> Response {
     log(&error);
     let look = response.extensions().get::<AsPage>().cloned();
     let more = response.extensions().get::<More>().cloned();
-    let allow = response.headers().get(header::ALLOW).cloned();
+    let kept = [header::ALLOW, header::SET_COOKIE]
+        .map(|name| (response.headers().get(&name).cloned(), name));
     let mut rendered = match look {
         Some(AsPage(look)) => pages::error_page(app, &look, facts, &error),
         None => as_json(app, facts, &error, more),
@@ -65,8 +77,8 @@ pub(super) fn render(app: &App, facts: &Facts, response: Response) -> Response {
         let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
         headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds.max(1)));
     }
-    if let Some(allow) = allow {
-        headers.insert(header::ALLOW, allow);
+    for (value, name) in kept {
+        headers.extend(value.map(|value| (name, value)));
     }
     if matches!(&*error, Error::Refused(no) if no.code == Code::InvalidClientToken) {
         let challenge = HeaderValue::from_static("Bearer error=\"invalid_token\"");

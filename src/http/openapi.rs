@@ -33,6 +33,16 @@ pub fn base() -> OpenApi {
                 ))
                 .build(),
             TagBuilder::new()
+                .name("Self-service")
+                .description(Some(
+                    "What people who are signed in do about themselves. By the access token of a \
+                     session, or by the session's cookie; with the cookie, whatever changes \
+                     something needs the header X-CSRF-Token, whose value GET /api/v1/me/session \
+                     tells. A browser with sessions in several tenants says in X-Tenant which one \
+                     is meant.",
+                ))
+                .build(),
+            TagBuilder::new()
                 .name("Captcha")
                 .description(Some("The built-in proof that no machine registers."))
                 .build(),

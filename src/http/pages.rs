@@ -31,6 +31,7 @@ use crate::{
     },
 };
 
+mod change_email;
 mod reset_password;
 mod verify_email;
 
@@ -51,6 +52,11 @@ pub fn routes() -> Router<Arc<App>> {
         .route(
             "/t/{tenant_slug}/reset-password",
             get(reset_password::show).post(reset_password::submit),
+        )
+        .route("/t/{tenant_slug}/change-email", get(change_email::show).post(change_email::submit))
+        .route(
+            "/t/{tenant_slug}/stop-email-change",
+            get(change_email::show_stop).post(change_email::submit_stop),
         );
     for Asset { path, content_type, body } in Asset::ALL {
         router = router.route(path, get(move || std::future::ready(file(content_type, body))));

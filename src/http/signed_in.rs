@@ -89,12 +89,11 @@ async fn by_token(door: &Door, token: &str) -> Result<Me> {
 
 async fn by_cookie(door: &Door) -> Result<Me> {
     let nobody = || Error::refused(Code::NotAuthenticated);
-    let tenant = match text(&door.headers, TENANT) {
-        Some(slug) => tenants::resolve(door.app(), slug).await?,
-        None => {
-            let tenant = only_tenant(&door.headers).ok_or_else(nobody)?;
-            tenants::resolve_id(door.app(), tenant).await?
-        }
+    let tenant = if let Some(slug) = text(&door.headers, TENANT) {
+        tenants::resolve(door.app(), slug).await?
+    } else {
+        let tenant = only_tenant(&door.headers).ok_or_else(nobody)?;
+        tenants::resolve_id(door.app(), tenant).await?
     };
     let cx = door.cx(tenant);
     let (id, secret) = cookies::session_of(&cx, &door.headers).ok_or_else(nobody)?;

@@ -115,7 +115,26 @@ fn values(message: &Message) -> Value {
             minutes => *expires_minutes,
         },
         Message::ResetFederated { provider } => context! { provider => line(provider) },
-        Message::PasswordChanged { at } => context! { at => *at },
+        Message::PasswordChanged { at, others } => context! { at => *at, others => *others },
+        Message::ConfirmEmailChange { at, link, expires_hours } => context! {
+            at => *at,
+            link,
+            hours => *expires_hours,
+        },
+        Message::EmailChangeRequested { at, new_email, stop_link, days } => context! {
+            at => *at,
+            new_email => line(new_email),
+            link => stop_link,
+            days => *days,
+        },
+        Message::EmailChanged { at, new_email } => context! {
+            at => *at,
+            new_email => line(new_email),
+        },
+        Message::DeletionScheduled { at, due_at } => context! { at => *at, due_at => *due_at },
+        Message::AddressWanted { at }
+        | Message::AccountDeleted { at }
+        | Message::FactorsReset { at } => context! { at => *at },
         Message::MfaCode { code, expires_minutes } => context! {
             code,
             minutes => *expires_minutes,

@@ -54,6 +54,58 @@ pub enum Message {
     PasswordChanged {
         /// When.
         at: i64,
+        /// Whether the device it was changed on has stayed signed in.
+        #[serde(default)]
+        others: bool,
+    },
+    /// Another address was asked for: confirm the new one.
+    ConfirmEmailChange {
+        /// When.
+        at: i64,
+        /// The page with the button.
+        link: String,
+        /// How long the link works, in hours.
+        expires_hours: u32,
+    },
+    /// Somebody wants an address for his account that belongs to another one.
+    AddressWanted {
+        /// When.
+        at: i64,
+    },
+    /// Another address was asked for: to the old one, which can say no.
+    EmailChangeRequested {
+        /// When.
+        at: i64,
+        /// The new address, masked.
+        new_email: String,
+        /// The page with the button that says no.
+        stop_link: String,
+        /// How long that works, in days.
+        days: u32,
+    },
+    /// The address was changed: to the old one.
+    EmailChanged {
+        /// When.
+        at: i64,
+        /// The new address, masked.
+        new_email: String,
+    },
+    /// The account will be deleted, as its owner asked.
+    DeletionScheduled {
+        /// When that was asked for.
+        at: i64,
+        /// When it will be deleted.
+        due_at: i64,
+    },
+    /// The account was deleted, as its owner asked.
+    AccountDeleted {
+        /// When.
+        at: i64,
+    },
+    /// An operator took all second factors away.
+    FactorsReset {
+        /// When.
+        at: i64,
     },
     /// The code of a second step, or of an enrolment.
     MfaCode {
@@ -102,6 +154,13 @@ impl Message {
             Self::PasswordExpired { .. } => "password_expired",
             Self::ResetFederated { .. } => "reset_federated",
             Self::PasswordChanged { .. } => "password_changed",
+            Self::ConfirmEmailChange { .. } => "confirm_email_change",
+            Self::AddressWanted { .. } => "address_wanted",
+            Self::EmailChangeRequested { .. } => "email_change_requested",
+            Self::EmailChanged { .. } => "email_changed",
+            Self::DeletionScheduled { .. } => "deletion_scheduled",
+            Self::AccountDeleted { .. } => "account_deleted",
+            Self::FactorsReset { .. } => "factors_reset",
             Self::MfaCode { .. } => "mfa_code",
             Self::FactorFailures { .. } => "factor_failures",
             Self::FactorChanged { .. } => "factor_changed",

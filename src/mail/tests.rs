@@ -51,7 +51,15 @@ fn samples(text: &str) -> Vec<Message> {
         Message::ResetPassword { link: link(), expires_minutes: 30 },
         Message::PasswordExpired { link: link(), expires_minutes: 30 },
         Message::ResetFederated { provider: own() },
-        Message::PasswordChanged { at: AT },
+        Message::PasswordChanged { at: AT, others: true },
+        Message::PasswordChanged { at: AT, others: false },
+        Message::ConfirmEmailChange { at: AT, link: link(), expires_hours: 24 },
+        Message::AddressWanted { at: AT },
+        Message::EmailChangeRequested { at: AT, new_email: own(), stop_link: link(), days: 7 },
+        Message::EmailChanged { at: AT, new_email: own() },
+        Message::DeletionScheduled { at: AT, due_at: AT },
+        Message::AccountDeleted { at: AT },
+        Message::FactorsReset { at: AT },
         Message::MfaCode { code: "012345".to_owned(), expires_minutes: 10 },
         Message::FactorFailures { at: AT, device: own(), address: own() },
         Message::FactorChanged { at: AT, method: "totp".to_owned(), added: true },
@@ -229,7 +237,7 @@ async fn the_mailbox_keeps_the_newest_and_finds_by_address() {
 #[test]
 fn the_mailbox_page_has_the_link_of_a_mail_and_not_that_of_its_footer() {
     let mailbox = Mailbox::default();
-    mailbox.push(written("Acme", Locale::En, &Message::PasswordChanged { at: AT }));
+    mailbox.push(written("Acme", Locale::En, &Message::PasswordChanged { at: AT, others: false }));
     mailbox.push(written("Acme", Locale::En, &samples("Anna")[0]));
     let page = mailbox.page(None, |id| Some(format!("/dev/mailbox/{id}.html")));
     assert_eq!(page.mails[0].link.as_deref(), Some(LINK));

@@ -37,7 +37,8 @@ pub fn add(tenant: TenantId, subject: [u8; 32], user: Option<UserId>, now: Times
          VALUES ($1, $2, $3, 1, $4, $4, $5) \
          ON CONFLICT (tenant_id, subject) DO UPDATE SET failures = attempts.failures + 1, \
              user_id = excluded.user_id, last_at = excluded.last_at, \
-             expires_at = excluded.expires_at")
+             expires_at = excluded.expires_at \
+         RETURNING failures, first_at, last_at")
     .bind(tenant)
     .bind(subject)
     .bind(user)

@@ -4,7 +4,7 @@ use crate::{
     db::{FromRow, Query, Row, Tx, sql},
     domain::audit::Record,
     error::Result,
-    id::{AuditId, TenantId},
+    id::{AuditId, TenantId, UserId},
 };
 
 impl FromRow for Record {
@@ -148,6 +148,27 @@ pub async fn newest(tx: &mut Tx, tenant: TenantId, limit: i64) -> Result<Vec<Rec
                 request_id, detail FROM audit WHERE tenant_id = $1 ORDER BY id DESC LIMIT $2")
         .bind(tenant)
         .bind(limit)
+        .all(tx)
+        .await
+}
+
+/// What concerns one account, newest first: `limit` rows after the first `skip`. What only we
+/// have a use for is left out.
+pub async fn of_user(
+    tx: &mut Tx,
+    tenant: TenantId,
+    user: UserId,
+    (skip, limit): (i64, i64),
+) -> Result<Vec<Record>> {
+    sql("SELECT id, at, action, actor_type, actor_id, target_type, target_id, address, agent, result, \
+                request_id, detail FROM audit \
+         WHERE tenant_id = $1 AND target_id = $2 AND target_type = 'user' \
+           AND action <> 'user.password.rehashed' \
+         ORDER BY id DESC LIMIT $3 OFFSET $4")
+        .bind(tenant)
+        .bind(user)
+        .bind(limit)
+        .bind(skip)
         .all(tx)
         .await
 }

@@ -54,12 +54,14 @@ pub fn insert(tenant: TenantId, new: &New) -> Query {
         .bind(new.client_id.clone())
 }
 
-/// Keeps only the newest `keep` steps of a user, so that right passwords alone do not fill the table.
-pub fn push_out(tenant: TenantId, user: UserId, keep: i64) -> Query {
-    sql("DELETE FROM challenges WHERE tenant_id = $1 AND user_id = $2 AND id NOT IN \
-         (SELECT id FROM challenges WHERE tenant_id = $1 AND user_id = $2 ORDER BY id DESC LIMIT $3)")
+/// Keeps only the newest `keep` steps of a user, so that right passwords alone do not fill the
+/// table. The step `new` stays in any case: the clocks of two nodes may differ.
+pub fn push_out(tenant: TenantId, user: UserId, new: ChallengeId, keep: i64) -> Query {
+    sql("DELETE FROM challenges WHERE tenant_id = $1 AND user_id = $2 AND id <> $3 AND id NOT IN \
+         (SELECT id FROM challenges WHERE tenant_id = $1 AND user_id = $2 ORDER BY id DESC LIMIT $4)")
         .bind(tenant)
         .bind(user)
+        .bind(new)
         .bind(keep)
 }
 

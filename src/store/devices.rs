@@ -2,7 +2,7 @@
 
 use crate::{
     clock::Timestamp,
-    db::{Query, Tx, sql},
+    db::{FromRow, Query, Row, Tx, sql},
     error::Result,
     id::{DeviceId, TenantId, UserId},
 };
@@ -65,4 +65,43 @@ pub async fn is_known(
             .optional(tx)
             .await?;
     Ok(found.is_some())
+}
+
+/// Forgets a user's devices but the one whose cookie has this digest.
+pub fn forget_others(tenant: TenantId, user: UserId, keep: [u8; 32]) -> Query {
+    sql("DELETE FROM devices WHERE tenant_id = $1 AND user_id = $2 AND digest <> $3")
+        .bind(tenant)
+        .bind(user)
+        .bind(keep)
+}
+
+/// A device as it is listed.
+#[derive(Debug, Clone)]
+pub struct Known {
+    /// Its name for people.
+    pub label: String,
+    /// When it was first seen.
+    pub created_at: Timestamp,
+    /// When it was last seen.
+    pub last_seen_at: Timestamp,
+}
+
+impl FromRow for Known {
+    fn from_row(row: &Row) -> Result<Self> {
+        Ok(Self {
+            label: row.get("label")?,
+            created_at: row.get("created_at")?,
+            last_seen_at: row.get("last_seen_at")?,
+        })
+    }
+}
+
+/// The devices that a user has signed in from, newest first.
+pub async fn of_user(tx: &mut Tx, tenant: TenantId, user: UserId) -> Result<Vec<Known>> {
+    sql("SELECT label, created_at, last_seen_at FROM devices \
+         WHERE tenant_id = $1 AND user_id = $2 ORDER BY last_seen_at DESC, id LIMIT 1000")
+    .bind(tenant)
+    .bind(user)
+    .all(tx)
+    .await
 }

@@ -29,13 +29,21 @@ pub enum Dead {
     PortalAttempts,
     /// Devices not seen for 400 days.
     Devices,
+    /// Factors that waited too long for their first code.
+    Setups,
+    /// WebAuthn ceremonies past their time.
+    Ceremonies,
+    /// Trust in devices past its time.
+    TrustedDevices,
+    /// Changes of an address that nobody can stop any more.
+    EmailChanges,
     /// Mails sent a day ago, and mails given up 30 days ago.
     Mails,
 }
 
 impl Dead {
     /// Every kind.
-    pub const ALL: [Dead; 11] = [
+    pub const ALL: [Dead; 15] = [
         Self::Sessions,
         Self::IdleSessions,
         Self::Grants,
@@ -46,6 +54,10 @@ impl Dead {
         Self::Attempts,
         Self::PortalAttempts,
         Self::Devices,
+        Self::Setups,
+        Self::Ceremonies,
+        Self::TrustedDevices,
+        Self::EmailChanges,
         Self::Mails,
     ];
 }
@@ -84,6 +96,10 @@ pub async fn purge_all_tenants(tx: &mut Tx, dead: Dead, now: Timestamp, limit: i
         Dead::Attempts => past!("attempts", "tenant_id, subject", "expires_at"),
         Dead::PortalAttempts => past!("portal_attempts", "subject", "expires_at"),
         Dead::Devices => past!("devices", "tenant_id, id", "last_seen_at"),
+        Dead::Setups => past!("setups", "tenant_id, user_id, kind", "expires_at"),
+        Dead::Ceremonies => past!("ceremonies", "tenant_id, id", "expires_at"),
+        Dead::TrustedDevices => past!("trusted_devices", "tenant_id, id", "expires_at"),
+        Dead::EmailChanges => past!("email_changes", "tenant_id, id", "stop_expires_at"),
         Dead::Mails => {
             "DELETE FROM outbox WHERE (tenant_id, id) IN \
              (SELECT tenant_id, id FROM outbox WHERE done_at IS NOT NULL \

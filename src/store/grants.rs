@@ -193,3 +193,17 @@ pub fn hold_session(
 pub fn end(tenant: TenantId, id: GrantId) -> Query {
     sql("DELETE FROM grants WHERE tenant_id = $1 AND id = $2").bind(tenant).bind(id)
 }
+
+/// Lets the families of a session live on into the present epoch of its user's credentials.
+pub fn carry_over(tenant: TenantId, session: SessionId) -> Query {
+    sql("UPDATE grants SET epoch = (SELECT u.epoch FROM users u \
+             WHERE u.tenant_id = grants.tenant_id AND u.id = grants.user_id) \
+         WHERE tenant_id = $1 AND session_id = $2")
+    .bind(tenant)
+    .bind(session)
+}
+
+/// Ends all families of a user.
+pub fn end_all(tenant: TenantId, user: UserId) -> Query {
+    sql("DELETE FROM grants WHERE tenant_id = $1 AND user_id = $2").bind(tenant).bind(user)
+}

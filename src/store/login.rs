@@ -29,6 +29,8 @@ pub struct Search {
     pub place: String,
     /// The token of a trusted device, by its digest.
     pub trusted_device: Option<[u8; 32]>,
+    /// The trusted device's own count.
+    pub trusted_subject: [u8; 32],
     /// The time now.
     pub now: Timestamp,
 }
@@ -50,6 +52,8 @@ pub struct Found {
     pub account_count: Option<Count>,
     /// The device's failures.
     pub device_count: Option<Count>,
+    /// The trusted device's failures.
+    pub trusted_count: Option<Count>,
     /// The network's failures.
     pub network_count: Option<Count>,
     /// The newest pending registration, where there is no account.
@@ -59,7 +63,16 @@ pub struct Found {
     /// The one the user wants to be asked for first.
     pub default_method: Option<Method>,
     /// The trusted device whose token was shown.
-    pub trusted_device: Option<TrustedDeviceId>,
+    pub trusted_device: Option<Trusted>,
+}
+
+/// A trusted device.
+#[derive(Debug, Clone, Copy)]
+pub struct Trusted {
+    /// Which one.
+    pub id: TrustedDeviceId,
+    /// Since when.
+    pub since: Timestamp,
 }
 
 /// A pending registration's password and where its mail goes.
@@ -79,6 +92,7 @@ pub async fn facts(tx: &mut Tx, tenant: TenantId, search: &Search) -> Result<Fou
                 u.last_name, u.locale, u.identity_source, u.identity_provider, \
                 u.must_change_password, u.created_at, u.epoch, p.hash, p.changed_at, \
                 u.default_method, td.id AS trusted_device_id, \
+                td.created_at AS trusted_since, \
                 EXISTS (SELECT 1 FROM factors f WHERE f.tenant_id = $1 AND f.user_id = u.id \
                          AND f.kind = 'totp') AS has_totp, \
                 EXISTS (SELECT 1 FROM factors f WHERE f.tenant_id = $1 AND f.user_id = u.id \
@@ -90,6 +104,7 @@ pub async fn facts(tx: &mut Tx, tenant: TenantId, search: &Search) -> Result<Fou
                 d.id AS device_id, dp.id AS place_id, \
                 aa.failures AS account_failures, aa.first_at AS account_first, aa.last_at AS account_last, \
                 ad.failures AS device_failures, ad.first_at AS device_first, ad.last_at AS device_last, \
+                ac.failures AS trusted_failures, ac.first_at AS trusted_first, ac.last_at AS trusted_last, \
                 an.failures AS network_failures, an.first_at AS network_first, an.last_at AS network_last, \
                 r.id AS registration_id, r.user_id AS registration_user, \
                 r.password_hash AS registration_hash \
@@ -102,6 +117,7 @@ pub async fn facts(tx: &mut Tx, tenant: TenantId, search: &Search) -> Result<Fou
               AND td.digest = $9 AND td.epoch = u.epoch AND td.expires_at > $8 \
          LEFT JOIN attempts aa ON aa.tenant_id = $1 AND aa.subject = $5 \
          LEFT JOIN attempts ad ON ad.tenant_id = $1 AND ad.subject = $6 \
+         LEFT JOIN attempts ac ON ac.tenant_id = $1 AND ac.subject = $10 \
          LEFT JOIN attempts an ON an.tenant_id = $1 AND an.subject = $7 \
          LEFT JOIN registrations r ON r.tenant_id = $1 AND u.id IS NULL AND r.id = \
               (SELECT n.id FROM registrations n \
@@ -116,6 +132,7 @@ pub async fn facts(tx: &mut Tx, tenant: TenantId, search: &Search) -> Result<Fou
         .bind(search.network)
         .bind(search.now)
         .bind(search.trusted_device.map(|digest| digest.to_vec()))
+        .bind(search.trusted_subject)
         .one(tx)
         .await
 }
@@ -138,6 +155,10 @@ impl FromRow for Found {
             }),
             None => None,
         };
+        let trusted = match (row.get("trusted_device_id")?, row.get("trusted_since")?) {
+            (Some(id), Some(since)) => Some(Trusted { id, since }),
+            _ => None,
+        };
         // Somebody signed in by an identity provider has no password here, whatever the table says.
         let federated = matches!(&user, Some(user) if user.source != IdentitySource::Local);
         Ok(Self {
@@ -147,10 +168,11 @@ impl FromRow for Found {
             place_known: row.get::<Option<DeviceId>>("place_id")?.is_some(),
             account_count: count(row, ["account_failures", "account_first", "account_last"])?,
             device_count: count(row, ["device_failures", "device_first", "device_last"])?,
+            trusted_count: count(row, ["trusted_failures", "trusted_first", "trusted_last"])?,
             network_count: count(row, ["network_failures", "network_first", "network_last"])?,
             methods: methods(row)?,
             default_method: default_method(row)?,
-            trusted_device: row.get("trusted_device_id")?,
+            trusted_device: trusted,
             user,
             pending,
         })

@@ -88,23 +88,6 @@ pub async fn of_user(tx: &mut Tx, tenant: TenantId, user: UserId) -> Result<Vec<
     .await
 }
 
-/// The credential of an id that an authenticator gave.
-pub async fn by_credential(
-    tx: &mut Tx,
-    tenant: TenantId,
-    rp_id: &str,
-    credential_id: &[u8],
-) -> Result<Option<Passkey>> {
-    sql("SELECT id, user_id, rp_id, credential_id, credential, counter, name, aaguid, \
-                user_verified, backed_up, created_at, last_used_at \
-         FROM passkeys WHERE tenant_id = $1 AND rp_id = $2 AND credential_id = $3")
-    .bind(tenant)
-    .bind(rp_id)
-    .bind(credential_id)
-    .optional(tx)
-    .await
-}
-
 /// Writes down what a use left behind: 0 rows where the credential is gone, or has been used with
 /// this count or a later one meanwhile. Counts of authenticators that do not count are all 0.
 pub fn used(
@@ -192,4 +175,67 @@ pub async fn finish(
     .bind(now)
     .optional(tx)
     .await
+}
+
+/// What an authenticator's answer names.
+#[derive(Debug, Clone)]
+pub struct Search {
+    /// The ceremony.
+    pub ceremony: CeremonyId,
+    /// What it has to be for.
+    pub purpose: &'static str,
+    /// What it has to be bound to.
+    pub bound_to: String,
+    /// The relying party.
+    pub rp_id: String,
+    /// The credential.
+    pub credential_id: Vec<u8>,
+    /// The time now.
+    pub now: Timestamp,
+}
+
+/// The state of a ceremony that lives, and the credential that was used in it, where there is one.
+pub async fn answered(
+    tx: &mut Tx,
+    tenant: TenantId,
+    search: &Search,
+) -> Result<Option<(String, Option<Passkey>)>> {
+    let found: Option<Answered> = sql(
+        "SELECT c.state, k.id, k.user_id, k.rp_id, k.credential_id, k.credential, k.counter, k.name, \
+                k.aaguid, k.user_verified, k.backed_up, k.created_at, k.last_used_at \
+         FROM ceremonies c \
+         LEFT JOIN passkeys k ON k.tenant_id = $1 AND k.rp_id = $5 AND k.credential_id = $6 \
+         WHERE c.tenant_id = $1 AND c.id = $2 AND c.purpose = $3 AND c.bound_to = $4 \
+           AND c.expires_at > $7",
+    )
+    .bind(tenant)
+    .bind(search.ceremony)
+    .bind(search.purpose)
+    .bind(search.bound_to.as_str())
+    .bind(search.rp_id.as_str())
+    .bind(search.credential_id.clone())
+    .bind(search.now)
+    .optional(tx)
+    .await?;
+    Ok(found.map(|found| (found.state, found.key)))
+}
+
+struct Answered {
+    state: String,
+    key: Option<Passkey>,
+}
+
+impl FromRow for Answered {
+    fn from_row(row: &Row) -> Result<Self> {
+        let key = match row.get::<Option<PasskeyId>>("id")? {
+            Some(_) => Some(Passkey::from_row(row)?),
+            None => None,
+        };
+        Ok(Self { state: row.get("state")?, key })
+    }
+}
+
+/// Ends a ceremony; 0 rows where it has ended already.
+pub fn end(tenant: TenantId, id: CeremonyId) -> Query {
+    sql("DELETE FROM ceremonies WHERE tenant_id = $1 AND id = $2").bind(tenant).bind(id)
 }

@@ -169,3 +169,12 @@ pub fn void_orphans(tenant: TenantId, email_key: &str, now: Timestamp) -> Query 
     .bind(email_key)
     .bind(now)
 }
+
+/// Voids every unspent token of an account, whatever it is for.
+pub fn void_of_user(tenant: TenantId, user: UserId, now: Timestamp) -> Query {
+    sql("UPDATE tickets SET voided_at = $3 WHERE tenant_id = $1 AND user_id = $2 \
+         AND used_at IS NULL AND voided_at IS NULL")
+    .bind(tenant)
+    .bind(user)
+    .bind(now)
+}

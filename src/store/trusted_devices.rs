@@ -82,11 +82,13 @@ pub fn trust(tenant: TenantId, new: &New, keep: i64) -> [Query; 3] {
         .bind(new.address.as_str())
         .bind(new.now)
         .bind(new.expires_at),
-        sql("DELETE FROM trusted_devices WHERE tenant_id = $1 AND user_id = $2 AND id NOT IN \
-             (SELECT id FROM trusted_devices WHERE tenant_id = $1 AND user_id = $2 \
-               ORDER BY id DESC LIMIT $3)")
+        // The clocks of two nodes may differ: the new one stays in any case.
+        sql("DELETE FROM trusted_devices WHERE tenant_id = $1 AND user_id = $2 AND id <> $3 \
+             AND id NOT IN (SELECT id FROM trusted_devices WHERE tenant_id = $1 AND user_id = $2 \
+               ORDER BY id DESC LIMIT $4)")
         .bind(tenant)
         .bind(new.user)
+        .bind(new.id)
         .bind(keep),
     ]
 }

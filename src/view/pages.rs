@@ -70,6 +70,51 @@ impl Page for ResetDonePage {
     const TEMPLATE: &'static str = "pages/reset_done.html";
 }
 
+/// The page a mail to a new address leads to. Its button makes the change.
+#[derive(Debug, Clone, Serialize)]
+pub struct ChangeEmailPage {
+    /// The mailed token, for the form.
+    pub token: String,
+    /// The address the account has, masked.
+    pub old_email_masked: String,
+    /// The address it is to have, masked.
+    pub new_email_masked: String,
+}
+
+impl Page for ChangeEmailPage {
+    const TEMPLATE: &'static str = "pages/change_email.html";
+}
+
+/// The page a mail to an old address leads to. Its button stops the change, or undoes it.
+#[derive(Debug, Clone, Serialize)]
+pub struct StopEmailChangePage {
+    /// The mailed token, for the form.
+    pub token: String,
+    /// The address the account had when the change was asked for, masked.
+    pub old_email_masked: String,
+    /// The address it is to have, masked.
+    pub new_email_masked: String,
+    /// Whether the change has been made.
+    pub is_made: bool,
+}
+
+impl Page for StopEmailChangePage {
+    const TEMPLATE: &'static str = "pages/stop_email_change.html";
+}
+
+/// Something is done: a title, and what that means.
+#[derive(Debug, Clone, Serialize)]
+pub struct DonePage {
+    /// The heading.
+    pub title: String,
+    /// What it means, and what to do next.
+    pub text: String,
+}
+
+impl Page for DonePage {
+    const TEMPLATE: &'static str = "pages/done.html";
+}
+
 /// A title and a sentence or two: every error, and whatever else needs no form.
 #[derive(Debug, Clone, Serialize)]
 pub struct MessagePage {
@@ -92,6 +137,10 @@ pub enum Link {
     VerifyEmail,
     /// The one that sets a new password.
     ResetPassword,
+    /// The one that proves a new address.
+    ChangeEmail,
+    /// The one that stops the change of an address.
+    StopEmailChange,
 }
 
 impl MessagePage {
@@ -116,6 +165,8 @@ impl MessagePage {
         let text = match link {
             Link::VerifyEmail => "page.message.dead_verify_link",
             Link::ResetPassword => "page.message.dead_reset_link",
+            Link::ChangeEmail => "page.message.dead_change_link",
+            Link::StopEmailChange => "page.message.dead_stop_link",
         };
         Self {
             title: texts.say(locale, "page.message.title_dead_link", context! {}),

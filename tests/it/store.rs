@@ -9,6 +9,7 @@ use countersign::{
     db::{Query, Tx, Work, sql},
     domain::{
         audit::Record,
+        factor::Method,
         session::{Expiry, Persistence},
         ticket::Purpose,
         user::{User, UserStatus},
@@ -16,12 +17,13 @@ use countersign::{
     error::{Error, Result},
     flows::Cx,
     id::{
-        AuditId, ChallengeId, DeviceId, GrantId, Id, MailId, RegistrationId, SessionId, TenantId,
-        TicketId, UserId,
+        AuditId, CeremonyId, ChallengeId, DeviceId, EmailChangeId, GrantId, Id, MailId, PasskeyId,
+        RegistrationId, SessionId, TenantId, TicketId, TrustedDeviceId, UserId,
     },
     store::{
-        attempts, audit, captchas, challenges, credentials, devices, grants, login, outbox,
-        registrations, sessions, tickets, users,
+        attempts, audit, captchas, challenges, credentials, devices, email_changes, factors,
+        grants, login, outbox, passkeys, registrations, sessions, tenants, tickets,
+        trusted_devices, users,
     },
 };
 use serde_json::json;
@@ -43,7 +45,12 @@ struct Rows {
     session_digest: [u8; 32],
     grant: GrantId,
     device: DeviceId,
+    device_digest: [u8; 32],
+    passkey: PasskeyId,
+    ceremony: CeremonyId,
+    trusted_device: TrustedDeviceId,
     challenge: ChallengeId,
+    email_change: EmailChangeId,
     ticket: TicketId,
     ticket_digest: [u8; 32],
     registration: RegistrationId,
@@ -76,11 +83,24 @@ async fn full(world: &World, slug: &str) -> (Cx, Rows) {
     client.api(slug, "register", &registration).await.data();
     client.api(slug, "password/forgot", &json!({"email": GRACE})).await.data();
     world.execute(sql("DELETE FROM outbox WHERE kind <> 'reset_password'")).await;
-    let challenge = fresh();
+    let (challenge, email_change) = (fresh(), fresh());
+    let (passkey, ceremony, trusted) =
+        (new_passkey(user.id), new_ceremony(), new_trusted_device(user.id));
+    let tenant = cx.tenant.id;
+    let [_, trust, _] = trusted_devices::trust(tenant, &trusted, 9);
     for query in [
         credentials::retire(cx.tenant.id, user.id, START),
         challenges::insert(cx.tenant.id, &new_challenge(challenge, user.id)),
         attempts::add(cx.tenant.id, SUBJECT, Some(user.id), START),
+        email_changes::insert(cx.tenant.id, &new_email_change(email_change, user.id)),
+        factors::begin_setup(tenant, user.id, Method::Totp, setup(), (START, LATER)),
+        factors::put(tenant, user.id, Method::Totp, (Some(KEY.to_vec()), 0), START),
+        factors::put(tenant, user.id, Method::Email, (None, 0), START),
+        factors::put_backup_codes(tenant, user.id, &[SUBJECT], START).remove(1),
+        factors::set_default(tenant, user.id, Some(Method::Totp), START),
+        passkeys::insert(tenant, &passkey, 9),
+        passkeys::begin(tenant, &ceremony, 9),
+        trust,
     ] {
         assert_eq!(world.execute(query).await, 1);
     }
@@ -95,7 +115,12 @@ async fn full(world: &World, slug: &str) -> (Cx, Rows) {
         session_digest: digest(world, "SELECT secret_digest FROM sessions").await,
         grant: grant.id,
         device: one(world, "SELECT id FROM devices").await,
+        device_digest: digest(world, "SELECT digest FROM devices").await,
+        passkey: passkey.id,
+        ceremony: ceremony.id,
+        trusted_device: trusted.id,
         challenge,
+        email_change,
         ticket: one(world, "SELECT id FROM tickets WHERE purpose = 'reset_password'").await,
         ticket_digest: digest(world, reset).await,
         registration: one(world, "SELECT id FROM registrations").await,
@@ -123,6 +148,106 @@ fn new_challenge(id: ChallengeId, user: UserId) -> challenges::New {
         client_id: None,
         now: START,
         expires_at: LATER,
+    }
+}
+
+/// Its tokens' digests are made of its id: the one to confirm it, then the one to stop it.
+fn digests(id: EmailChangeId) -> [[u8; 32]; 2] {
+    ["confirm", "stop"].map(|what| digest_text(&[what, &id.to_string()]))
+}
+
+fn new_email_change(id: EmailChangeId, user: UserId) -> email_changes::New {
+    let [confirm_digest, stop_digest] = digests(id);
+    email_changes::New {
+        id,
+        user,
+        old_email: GRACE.to_owned(),
+        new_email: NEW.to_owned(),
+        new_email_key: NEW.to_owned(),
+        confirm_digest,
+        stop_digest,
+        epoch: 0,
+        now: START,
+        expires_at: LATER + Duration::from_secs(1),
+        stop_expires_at: LATER + Duration::from_secs(1),
+    }
+}
+
+/// The sealed key of an app, as far as the store cares.
+const KEY: &[u8] = &[1, 2, 3];
+
+fn setup() -> factors::Setup {
+    factors::Setup { secret: None, code: Some(SUBJECT.to_vec()) }
+}
+
+/// Its credential's id is made of its own.
+fn new_passkey(user: UserId) -> passkeys::Passkey {
+    let id: PasskeyId = fresh();
+    passkeys::Passkey {
+        id,
+        user,
+        rp_id: "example.com".to_owned(),
+        credential_id: credential_id(id),
+        credential: "{}".to_owned(),
+        counter: 0,
+        name: "Key".to_owned(),
+        aaguid: None,
+        user_verified: true,
+        backed_up: false,
+        created_at: START,
+        last_used_at: None,
+    }
+}
+
+fn credential_id(id: PasskeyId) -> Vec<u8> {
+    sha256(id.to_string().as_bytes()).to_vec()
+}
+
+fn new_ceremony() -> passkeys::Ceremony {
+    passkeys::Ceremony {
+        id: fresh(),
+        purpose: "sign_in",
+        bound_to: String::new(),
+        state: "{}".to_owned(),
+        now: START,
+        expires_at: LATER,
+    }
+}
+
+fn answer(rows: &Rows) -> passkeys::Search {
+    passkeys::Search {
+        ceremony: rows.ceremony,
+        purpose: "sign_in",
+        bound_to: String::new(),
+        rp_id: "example.com".to_owned(),
+        credential_id: credential_id(rows.passkey),
+        now: START,
+    }
+}
+
+fn new_trusted_device(user: UserId) -> trusted_devices::New {
+    let id: TrustedDeviceId = fresh();
+    trusted_devices::New {
+        id,
+        user,
+        digest: sha256(id.to_string().as_bytes()),
+        epoch: 0,
+        fingerprint: Some(SUBJECT),
+        label: String::new(),
+        address: String::new(),
+        now: START,
+        expires_at: LATER,
+    }
+}
+
+fn step(rows: &Rows) -> challenges::Search {
+    challenges::Search {
+        digest: sha256(rows.challenge.to_string().as_bytes()),
+        device: None,
+        place: String::new(),
+        backup_code: Some(SUBJECT),
+        max_failures: 5,
+        now: START,
     }
 }
 
@@ -185,6 +310,7 @@ fn search() -> login::Search {
         device_subject: SUBJECT,
         place: String::new(),
         trusted_device: None,
+        trusted_subject: SUBJECT,
         now: START,
     }
 }
@@ -215,7 +341,12 @@ const BOUND: &[(&str, Call)] = &[
     ("audit::newest", F(|tx, t, _| Box::pin(async move { Ok(found(&audit::newest(tx, t, 9).await?)) }))),
     ("audit::link", Q(|t, it| audit::link(t, it.record.id, 99, SUBJECT))),
     ("challenges::insert", Q(|t, it| challenges::insert(t, &new_challenge(fresh(), it.user.id)))),
-    ("challenges::push_out", Q(|t, it| challenges::push_out(t, it.user.id, 0))),
+    ("challenges::push_out", Q(|t, it| challenges::push_out(t, it.user.id, fresh(), 0))),
+    ("challenges::find", F(|tx, t, it| Box::pin(async move { Ok(maybe(challenges::find(tx, t, &step(it)).await?.as_ref())) }))),
+    ("challenges::owner", F(|tx, t, it| Box::pin(async move { Ok(maybe(challenges::owner(tx, t, step(it).digest).await?.as_ref())) }))),
+    ("challenges::consume", Q(|t, it| challenges::consume(t, it.challenge, 5, START))),
+    ("challenges::fail", Q(|t, it| challenges::fail(t, it.challenge))),
+    ("challenges::set_email_code", Q(|t, it| challenges::set_email_code(t, it.challenge, SUBJECT, (5, START), START))),
     ("challenges::end_all", Q(|t, it| challenges::end_all(t, it.user.id))),
     ("credentials::rehash", Q(|t, it| credentials::rehash(t, it.user.id, &it.hash, "x"))),
     ("credentials::hash", F(|tx, t, it| Box::pin(async move { Ok(maybe(credentials::hash(tx, t, it.user.id).await?.as_ref())) }))),
@@ -224,12 +355,63 @@ const BOUND: &[(&str, Call)] = &[
     ("credentials::forget_former", Q(|t, it| credentials::forget_former(t, it.user.id, 0))),
     ("credentials::forget", Q(|t, it| credentials::forget(t, it.user.id)[0].clone())),
     ("credentials::forget former", Q(|t, it| credentials::forget(t, it.user.id)[1].clone())),
+    ("devices::is_known", F(|tx, t, it| Box::pin(async move {
+        Ok(u64::from(devices::is_known(tx, t, it.user.id, it.device_digest).await?))
+    }))),
     ("devices::seen", Q(|t, it| devices::seen(t, it.device, LATER))),
     ("devices::forget_all", Q(|t, it| devices::forget_all(t, it.user.id))),
+    ("devices::forget_others", Q(|t, it| devices::forget_others(t, it.user.id, SUBJECT))),
+    ("devices::of_user", F(|tx, t, it| Box::pin(async move { Ok(found(&devices::of_user(tx, t, it.user.id).await?)) }))),
+    ("audit::of_user", F(|tx, t, it| Box::pin(async move { Ok(found(&audit::of_user(tx, t, it.user.id, (0, 9)).await?)) }))),
+    ("email_changes::withdraw", Q(|t, it| email_changes::withdraw(t, it.user.id, LATER))),
+    ("email_changes::by_confirm", F(|tx, t, it| Box::pin(async move {
+        let [confirm, _] = digests(it.email_change);
+        Ok(maybe(email_changes::by_confirm(tx, t, confirm, LATER).await?.as_ref()))
+    }))),
+    ("email_changes::by_stop", F(|tx, t, it| Box::pin(async move {
+        let [_, stop] = digests(it.email_change);
+        Ok(maybe(email_changes::by_stop(tx, t, stop, LATER).await?.as_ref()))
+    }))),
+    ("email_changes::confirm", Q(|t, it| email_changes::confirm(t, it.email_change, LATER))),
+    ("email_changes::stop", Q(|t, it| email_changes::stop(t, it.email_change, LATER))),
+    ("email_changes::stop_since", Q(|t, it| email_changes::stop_since(t, it.user.id, START, LATER))),
+    ("email_changes::waiting", F(|tx, t, it| Box::pin(async move {
+        Ok(maybe(email_changes::waiting(tx, t, it.user.id, LATER).await?.as_ref()))
+    }))),
+    ("email_changes::forget_all", Q(|t, it| email_changes::forget_all(t, it.user.id))),
+    ("factors::of_user", F(|tx, t, it| Box::pin(async move { Ok(found(&factors::of_user(tx, t, it.user.id).await?)) }))),
+    ("factors::totp_secret", F(|tx, t, it| Box::pin(async move { Ok(maybe(factors::totp_secret(tx, t, it.user.id).await?.as_ref())) }))),
+    ("factors::put", Q(|t, it| factors::put(t, it.user.id, Method::Totp, (None, 0), LATER))),
+    ("factors::use_step", Q(|t, it| factors::use_step(t, it.user.id, KEY, 1, LATER))),
+    ("factors::mail_used", Q(|t, it| factors::mail_used(t, it.user.id, LATER))),
+    ("factors::remove", Q(|t, it| factors::remove(t, it.user.id, Method::Totp))),
+    ("factors::begin_setup", Q(|t, it| factors::begin_setup(t, it.user.id, Method::Totp, setup(), (LATER, LATER)))),
+    ("factors::try_setup", F(|tx, t, it| Box::pin(async move {
+        Ok(maybe(factors::try_setup(tx, t, it.user.id, Method::Totp, (1, START)).await?.as_ref()))
+    }))),
+    ("factors::end_setup", Q(|t, it| factors::end_setup(t, it.user.id, Method::Totp, &setup()))),
+    ("factors::put_backup_codes", Q(|t, it| factors::put_backup_codes(t, it.user.id, &[[9; 32]], LATER).remove(1))),
+    ("factors::put_backup_codes old", Q(|t, it| factors::put_backup_codes(t, it.user.id, &[], LATER).remove(0))),
+    ("factors::use_backup_code", Q(|t, it| factors::use_backup_code(t, it.user.id, SUBJECT, LATER))),
+    ("factors::backup_codes_left", F(|tx, t, it| Box::pin(async move {
+        Ok(factors::backup_codes_left(tx, t, it.user.id).await?.0.unsigned_abs())
+    }))),
+    ("factors::forget_backup_codes", Q(|t, it| factors::forget_backup_codes(t, it.user.id))),
+    ("factors::default_method", F(|tx, t, it| Box::pin(async move {
+        Ok(maybe(factors::default_method(tx, t, it.user.id).await?.as_ref()))
+    }))),
+    ("factors::set_default", Q(|t, it| factors::set_default(t, it.user.id, None, LATER))),
+    ("factors::remove_all", Q(|t, it| factors::remove_all(t, it.user.id)[0].clone())),
+    ("factors::remove_all setups", Q(|t, it| factors::remove_all(t, it.user.id)[1].clone())),
+    ("factors::remove_all backup codes", Q(|t, it| factors::remove_all(t, it.user.id)[2].clone())),
+    ("factors::remove_all passkeys", Q(|t, it| factors::remove_all(t, it.user.id)[3].clone())),
+    ("factors::end_setups", Q(|t, it| factors::end_setups(t, it.user.id))),
     ("grants::insert", Q(|t, it| grants::insert(t, &new_grant(it.session)))),
     ("grants::facts", F(|tx, t, it| Box::pin(async move { Ok(maybe(grants::facts(tx, t, it.grant, LATER).await?.as_ref())) }))),
     ("grants::rotate", Q(|t, it| grants::rotate(t, &rotation(it.grant)))),
     ("grants::hold_session", Q(|t, it| grants::hold_session(t, it.session, LATER, LATER))),
+    ("grants::carry_over", Q(|t, it| grants::carry_over(t, it.session))),
+    ("grants::end_all", Q(|t, it| grants::end_all(t, it.user.id))),
     ("grants::end", Q(|t, it| grants::end(t, it.grant))),
     ("login::facts", F(|tx, t, _| Box::pin(async move { Ok(maybe(login::facts(tx, t, &search()).await?.user.as_ref())) }))),
     ("login::facts account_count", F(|tx, t, _| Box::pin(async move {
@@ -238,6 +420,42 @@ const BOUND: &[(&str, Call)] = &[
     ("login::facts pending", F(|tx, t, _| Box::pin(async move {
         Ok(maybe(login::facts(tx, t, &login::Search { email_key: NEW.to_owned(), ..search() }).await?.pending.as_ref()))
     }))),
+    ("login::facts methods", F(|tx, t, _| Box::pin(async move { Ok(found(&login::facts(tx, t, &search()).await?.methods)) }))),
+    ("login::facts trusted_device", F(|tx, t, it| Box::pin(async move {
+        let digest = sha256(it.trusted_device.to_string().as_bytes());
+        let search = login::Search { trusted_device: Some(digest), ..search() };
+        Ok(maybe(login::facts(tx, t, &search).await?.trusted_device.as_ref()))
+    }))),
+    ("login::facts trusted_count", F(|tx, t, _| Box::pin(async move {
+        Ok(maybe(login::facts(tx, t, &search()).await?.trusted_count.as_ref()))
+    }))),
+    ("login::known", F(|tx, t, it| Box::pin(async move {
+        let (user, device) = (it.user.id, Some(it.device_digest));
+        let search = login::KnownSearch { user, device, place: String::new() };
+        Ok(maybe(login::known(tx, t, &search).await?.and_then(|known| known.device).as_ref()))
+    }))),
+    ("passkeys::insert", Q(|t, it| passkeys::insert(t, &new_passkey(it.user.id), 9))),
+    ("passkeys::of_user", F(|tx, t, it| Box::pin(async move { Ok(found(&passkeys::of_user(tx, t, it.user.id).await?)) }))),
+    ("passkeys::used", Q(|t, it| passkeys::used(t, it.passkey, ("{}", 1), true, LATER))),
+    ("passkeys::rename", Q(|t, it| passkeys::rename(t, it.user.id, it.passkey, "Other"))),
+    ("passkeys::remove", Q(|t, it| passkeys::remove(t, it.user.id, it.passkey))),
+    ("passkeys::finish", F(|tx, t, it| Box::pin(async move {
+        Ok(maybe(passkeys::finish(tx, t, it.ceremony, ("sign_in", ""), START).await?.as_ref()))
+    }))),
+    ("passkeys::answered", F(|tx, t, it| Box::pin(async move {
+        let found = passkeys::answered(tx, t, &answer(it)).await?;
+        Ok(maybe(found.and_then(|(_, key)| key).as_ref()))
+    }))),
+    ("passkeys::end", Q(|t, it| passkeys::end(t, it.ceremony))),
+    ("trusted_devices::trust the same", Q(|t, it| trusted_devices::trust(t, &new_trusted_device(it.user.id), 9)[0].clone())),
+    ("trusted_devices::trust", Q(|t, it| trusted_devices::trust(t, &new_trusted_device(it.user.id), 9)[1].clone())),
+    ("trusted_devices::trust the oldest", Q(|t, it| trusted_devices::trust(t, &new_trusted_device(it.user.id), 0)[2].clone())),
+    ("trusted_devices::used", Q(|t, it| trusted_devices::used(t, it.trusted_device, START))),
+    ("trusted_devices::of_user", F(|tx, t, it| Box::pin(async move {
+        Ok(found(&trusted_devices::of_user(tx, t, it.user.id, START).await?))
+    }))),
+    ("trusted_devices::revoke", Q(|t, it| trusted_devices::revoke(t, it.user.id, it.trusted_device))),
+    ("trusted_devices::revoke_all", Q(|t, it| trusted_devices::revoke_all(t, it.user.id))),
     ("outbox::sent", Q(|t, it| outbox::sent(t, it.mail, LATER))),
     ("outbox::postpone", Q(|t, it| outbox::postpone(t, it.mail, "x", LATER))),
     ("outbox::give_up", Q(|t, it| outbox::give_up(t, it.mail, "x", LATER))),
@@ -267,6 +485,16 @@ const BOUND: &[(&str, Call)] = &[
     }))),
     ("sessions::of_user", F(|tx, t, it| Box::pin(async move { Ok(found(&sessions::of_user(tx, t, it.user.id, LATER).await?)) }))),
     ("sessions::end", F(|tx, t, it| Box::pin(async move { Ok(u64::from(sessions::end(tx, t, it.session).await?)) }))),
+    ("sessions::held", F(|tx, t, it| Box::pin(async move {
+        Ok(maybe(sessions::held(tx, t, it.session, Some(it.session_digest), LATER).await?.as_ref()))
+    }))),
+    ("sessions::held by its id", F(|tx, t, it| Box::pin(async move {
+        Ok(maybe(sessions::held(tx, t, it.session, None, LATER).await?.as_ref()))
+    }))),
+    ("sessions::end_others", Q(|t, it| sessions::end_others(t, it.user.id, fresh()))),
+    ("sessions::end_own", Q(|t, it| sessions::end_own(t, it.user.id, it.session))),
+    ("sessions::prove", Q(|t, it| sessions::prove(t, it.session, (it.session_digest, SUBJECT), "pwd", LATER))),
+    ("sessions::carry_over", Q(|t, it| sessions::carry_over(t, it.session))),
     ("sessions::end_all", Q(|t, it| sessions::end_all(t, it.user.id))),
     ("tickets::consume", F(|tx, t, it| Box::pin(async move { Ok(maybe(tickets::consume(tx, t, RESET, it.ticket_digest, LATER).await?.as_ref())) }))),
     ("tickets::peek", F(|tx, t, it| Box::pin(async move { Ok(maybe(tickets::peek(tx, t, RESET, it.ticket_digest, LATER).await?.as_ref())) }))),
@@ -280,6 +508,22 @@ const BOUND: &[(&str, Call)] = &[
         let back = "UPDATE tickets SET registration_id = $1 WHERE purpose = 'register'";
         sql(back).bind(it.registration).execute(tx).await?;
         Ok(voided)
+    }))),
+    ("tickets::void_of_user", Q(|t, it| tickets::void_of_user(t, it.user.id, LATER))),
+    ("users::details", F(|tx, t, it| Box::pin(async move { Ok(maybe(users::details(tx, t, it.user.id).await?.as_ref())) }))),
+    ("users::update_profile", Q(|t, it| users::update_profile(t, it.user.id, users::ProfileChange::default(), LATER))),
+    ("users::hold", Q(|t, it| users::hold(t, it.user.id, 0, LATER))),
+    ("users::change_email", Q(|t, it| users::change_email(t, it.user.id, ("x@example.com", "x@example.com"), LATER))),
+    ("users::schedule_deletion", Q(|t, it| users::schedule_deletion(t, it.user.id, LATER, LATER))),
+    ("users::keep, users::hold_due", F(|tx, t, it| Box::pin(async move {
+        let due = "UPDATE users SET deletion_due_at = $2 WHERE id = $1";
+        sql(due).bind(it.user.id).bind(START).execute(tx).await?;
+        let held = users::hold_due(t, it.user.id, START).execute(tx).await?;
+        let kept = users::keep(t, it.user.id, START).execute(tx).await?;
+        let back = "UPDATE users SET deletion_due_at = NULL, updated_at = $2 WHERE id = $1";
+        sql(back).bind(it.user.id).bind(START).execute(tx).await?;
+        assert_eq!(held, kept);
+        Ok(kept)
     }))),
     ("users::by_email", F(|tx, t, _| Box::pin(async move { Ok(maybe(users::by_email(tx, t, GRACE).await?.as_ref())) }))),
     ("users::by_id", F(|tx, t, it| Box::pin(async move { Ok(maybe(users::by_id(tx, t, it.user.id).await?.as_ref())) }))),
@@ -352,6 +596,7 @@ const MAKING: &[(&str, Call)] = &[
         created_at: LATER,
         expires_at: LATER,
     }))),
+    ("passkeys::begin", Q(|t, _| passkeys::begin(t, &new_ceremony(), 9))),
     ("tickets::insert", Q(|t, it| tickets::insert(t, &new_ticket(it), SUBJECT))),
     ("users::insert", F(|tx, t, it| Box::pin(async move {
         let user = User { id: fresh(), email_key: "third@example.com".to_owned(), ..it.user.clone() };
@@ -440,7 +685,20 @@ async fn a_row_cannot_point_at_another_tenants() {
     let world = World::new().await;
     let (_, rows) = full(&world, "acme").await;
     let other = world.tenant("other", "{}").await;
-    for table in ["sessions", "grants", "devices", "challenges", "passwords", "former_passwords"] {
+    for table in [
+        "sessions",
+        "grants",
+        "devices",
+        "challenges",
+        "passwords",
+        "former_passwords",
+        "factors",
+        "setups",
+        "backup_codes",
+        "passkeys",
+        "trusted_devices",
+        "email_changes",
+    ] {
         let moved = format!("UPDATE {table} SET tenant_id = $1").leak();
         assert!(refused(&world, sql(moved).bind(other.tenant.id)).await, "{table}");
     }
@@ -501,4 +759,35 @@ async fn a_token_is_consumed_once_for_its_purpose_in_its_time() {
     assert!(!consume(RESET, end).await);
     assert!(consume(RESET, end - Duration::from_micros(1)).await);
     assert!(!consume(RESET, START).await, "it was used");
+}
+
+#[tokio::test]
+async fn a_credential_has_one_owner_among_all_tenants_of_its_relying_party() {
+    let world = World::new().await;
+    let (_, rows) = full(&world, "acme").await;
+    let other = world.tenant("other", "{}").await;
+    let user = world.user(&other, GRACE).await;
+    let same =
+        passkeys::Passkey { credential_id: credential_id(rows.passkey), ..new_passkey(user.id) };
+    assert_eq!(world.execute(passkeys::insert(other.tenant.id, &same, 9)).await, 0);
+    let elsewhere = passkeys::Passkey { rp_id: "example.org".to_owned(), ..same };
+    assert_eq!(world.execute(passkeys::insert(other.tenant.id, &elsewhere, 9)).await, 1);
+    let full = passkeys::insert(other.tenant.id, &new_passkey(user.id), 1);
+    assert_eq!(world.execute(full).await, 0, "no more than the limit");
+}
+
+#[tokio::test]
+async fn origins_are_told_of_tenants_in_use_only() {
+    let world = World::new().await;
+    let settings = r#"{"passkeys": {"origins": ["https://app.example.com"]}}"#;
+    world.tenant("acme", settings).await;
+    world.tenant("plain", "{}").await;
+    let count = async || {
+        let read =
+            world.app.db.read((), |tx, ()| Box::pin(tenants::with_origins_all_tenants(tx, 9)));
+        read.await.unwrap().iter().filter(|(_, text)| text.contains("app.example.com")).count()
+    };
+    assert_eq!(count().await, 1);
+    world.execute(sql("UPDATE tenants SET status = 'suspended'")).await;
+    assert_eq!(count().await, 0);
 }

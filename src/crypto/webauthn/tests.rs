@@ -6,7 +6,6 @@ mod authenticator;
 mod keys;
 mod registration;
 mod signature;
-mod softpasskey;
 
 use serde_json::{Value, json};
 use url::Url;
@@ -67,20 +66,19 @@ fn registered(authenticator: &mut Authenticator) -> Credential {
 }
 
 #[test]
-fn a_relying_party_has_a_domain_and_secure_origins_within_it() {
+fn a_relying_party_has_a_domain_and_secure_origins() {
     let url = |text: &str| Url::parse(text).unwrap();
     for (id, origins) in [
         ("example.com", vec![url("https://example.com/"), url("https://id.example.com:8443/path")]),
         ("localhost", vec![url("http://localhost:8080")]),
+        // An origin outside is for browsers to judge, by the domain's list of related origins.
+        ("example.com", vec![url("https://example.com"), url("https://example.net")]),
     ] {
         assert!(RelyingParty::new(id, "Example", &origins).is_ok(), "{id}");
     }
     for (id, origins) in [
         ("example.com", vec![]),
         ("example.com", vec![url("http://example.com")]),
-        ("example.com", vec![url("https://example.com"), url("https://example.net")]),
-        ("example.com", vec![url("https://evilexample.com")]),
-        ("id.example.com", vec![url("https://example.com")]),
         ("Example.com", vec![url("https://example.com")]),
         ("example.com.", vec![url("https://example.com.")]),
         ("example.com:8443", vec![url("https://example.com:8443")]),

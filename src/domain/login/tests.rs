@@ -122,6 +122,11 @@ fn a_method_the_tenant_switched_off_is_not_offered_even_when_enrolled() {
 fn a_trusted_device_skips_the_factor_and_nothing_else() {
     let trusted = Account { methods: vec![Method::Totp], device_trusted: true, ..account() };
     assert_eq!(decided("{}", trusted.clone()), Decision::Grant);
+    let challenge = Decision::Challenge { methods: vec![Method::Totp], default: Method::Totp };
+    let given_up = r#"{"mfa": {"trusted_device_days": 0}}"#;
+    assert_eq!(decided(given_up, trusted.clone()), challenge);
+    let demanded = r#"{"passkeys": {"sign_in": "required"}}"#;
+    assert_eq!(decided(demanded, trusted.clone()), Decision::Enrol);
     let suspended = Account { status: UserStatus::Suspended, ..trusted };
     assert_eq!(decided("{}", suspended), Decision::Suspended);
 }

@@ -88,6 +88,7 @@ fn where_a_passkey_is_demanded_nothing_else_is_a_factor() {
     let settings = effective("{}", r#"{"passkeys": {"sign_in": "required"}}"#);
     assert!(settings.mfa_required);
     assert_eq!(settings.mfa_methods, [Method::Webauthn]);
+    assert!(settings.trusted_device_lifetime.is_zero());
     let off = effective(
         r#"{"passkeys": {"sign_in": "off"}}"#,
         r#"{"passkeys": {"sign_in": "required"}}"#,

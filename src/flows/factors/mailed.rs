@@ -49,8 +49,8 @@ pub async fn enable(by: &Enroller) -> Result<Sent> {
         .db
         .write(input, |tx, (cx, key, rows)| {
             Box::pin(async move {
-                if !outbox::may_mail(tx, cx, "mfa_code", key, CODES_PER_HOUR).await? {
-                    let retry = std::time::Duration::from_hours(1);
+                let wait = outbox::mail_wait(tx, cx, "mfa_code", key, CODES_PER_HOUR).await?;
+                if let Some(retry) = wait {
                     return Err(Error::Throttled { retry });
                 }
                 tx.pipeline(rows.clone()).await

@@ -42,8 +42,8 @@ impl Step<'_> {
         )?;
         let mut done = event(user, Action::LoginPassword).with("session", opening.id().to_string());
         if let Some(trusted) = self.found.trusted_device {
-            opening.must(store::trusted_devices::used(tenant, trusted, cx.now));
-            done = done.with("trusted_device", trusted.to_string());
+            opening.must(store::trusted_devices::used(tenant, trusted.id, cx.now));
+            done = done.with("trusted_device", trusted.id.to_string());
         }
         opening.also([store::attempts::clear(tenant, self.subject()), cx.record(done)?]);
         if let Some(hash) = hash.filter(|_| stale) {
@@ -78,7 +78,7 @@ impl Step<'_> {
         };
         let queries = vec![
             store::challenges::insert(cx.tenant.id, &new),
-            store::challenges::push_out(cx.tenant.id, user.id, MAX_STEPS),
+            store::challenges::push_out(cx.tenant.id, user.id, new.id, MAX_STEPS),
             store::attempts::clear(cx.tenant.id, self.subject()),
             cx.record(event(user, Action::LoginChallenged).with("purpose", purpose))?,
         ];

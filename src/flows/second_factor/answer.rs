@@ -3,12 +3,14 @@
 use super::{Answer, Failure, Outcome, Uses, event};
 use crate::{
     crypto::opaque::{Token, digest_text},
+    db::Query,
     domain::{
         agent,
         audit::{Action, Actor, Event, Target},
         factor::{Method, STEP_FAILURES, TRUSTED_DEVICES},
         guessing::Count,
         session::Persistence,
+        user::User,
     },
     error::{Error, Result},
     flows::{
@@ -31,7 +33,7 @@ pub(super) struct Judged<'a> {
 
 impl Judged<'_> {
     /// Spends the step and opens a session.
-    pub(super) async fn sign_in(&self, uses: Uses) -> Result<Outcome> {
+    pub(super) async fn sign_in(&self, spent: Uses) -> Result<Outcome> {
         let (cx, step) = (self.cx, self.step);
         let (tenant, user) = (cx.tenant.id, step.user.id);
         let remember = step.remember || self.answer.remember_device;
@@ -49,7 +51,9 @@ impl Judged<'_> {
             },
         )?;
         opening.must(store::challenges::consume(tenant, step.id, STEP_FAILURES, cx.now));
-        uses.into_iter().for_each(|query| opening.must(query));
+        for query in spent {
+            opening.must(query);
+        }
         let trusted_device = self.trust(&mut opening)?;
         let method = self.answer.method;
         let done = event(user, Action::LoginSecondFactor)
@@ -61,7 +65,7 @@ impl Judged<'_> {
         }
         opening.mint(cx, step.client_id.as_deref()).await?;
         let signed_in = opening.write(cx).await?;
-        Ok(Outcome::SignedIn { signed_in, trusted_device })
+        Ok(Outcome::SignedIn { signed_in: Box::new(signed_in), trusted_device })
     }
 
     /// Trusts the device, where that is asked for and the tenant has trusted devices.
@@ -101,35 +105,50 @@ impl Judged<'_> {
             store::challenges::fail(cx.tenant.id, step.id),
             cx.record(event.with("method", self.answer.method.as_str()))?,
         ];
-        let count = store::attempts::add(cx.tenant.id, step.subject, Some(user), cx.now);
-        let notice = outbox::mail(
-            cx,
-            password::recipient(cx, &step.user),
-            &Message::FactorFailures {
-                at: cx.now.micros(),
-                device: agent::label(&cx.caller.agent),
-                address: cx.caller.address.text(),
-            },
-        )?;
-        let told = cx
-            .app
-            .db
-            .write((queries, count, notice), |tx, (queries, count, notice)| {
-                Box::pin(async move {
-                    let mut queries = queries.clone();
-                    let count: Count = count.clone().one(tx).await?;
-                    let told = TELLING.contains(&count.failures);
-                    if told {
-                        queries.push(notice.clone());
-                    }
-                    tx.pipeline(queries).await?;
-                    Ok::<_, Error>(told)
-                })
-            })
-            .await?;
-        if told {
-            cx.app.mail_due.notify_one();
-        }
+        count_failure(cx, &step.user, step.subject, queries).await?;
         Ok(failure)
     }
+}
+
+/// Counts a wrong second factor of a user, at whatever door, writes `queries` with it, and tells
+/// the owner when there are many.
+///
+/// # Errors
+/// Where the database fails.
+pub(in crate::flows) async fn count_failure(
+    cx: &Cx,
+    user: &User,
+    subject: [u8; 32],
+    queries: Vec<Query>,
+) -> Result<()> {
+    let count = store::attempts::add(cx.tenant.id, subject, Some(user.id), cx.now);
+    let notice = outbox::mail(
+        cx,
+        password::recipient(cx, user),
+        &Message::FactorFailures {
+            at: cx.now.micros(),
+            device: agent::label(&cx.caller.agent),
+            address: cx.caller.address.text(),
+        },
+    )?;
+    let told = cx
+        .app
+        .db
+        .write((queries, count, notice), |tx, (queries, count, notice)| {
+            Box::pin(async move {
+                let mut queries = queries.clone();
+                let count: Count = count.clone().one(tx).await?;
+                let told = TELLING.contains(&count.failures);
+                if told {
+                    queries.push(notice.clone());
+                }
+                tx.pipeline(queries).await?;
+                Ok::<_, Error>(told)
+            })
+        })
+        .await?;
+    if told {
+        cx.app.mail_due.notify_one();
+    }
+    Ok(())
 }

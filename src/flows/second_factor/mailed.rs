@@ -58,8 +58,9 @@ pub async fn send(cx: &Cx, named: &Named) -> Result<Sent> {
         .db
         .write(input, |tx, (cx, key, set, rows)| {
             Box::pin(async move {
-                if !outbox::may_mail(tx, cx, "mfa_code", key, CODES_PER_HOUR).await? {
-                    return Err(Error::Throttled { retry: Duration::from_hours(1) });
+                let wait = outbox::mail_wait(tx, cx, "mfa_code", key, CODES_PER_HOUR).await?;
+                if let Some(retry) = wait {
+                    return Err(Error::Throttled { retry });
                 }
                 if set.clone().execute(tx).await? != 1 {
                     return Err(Error::Throttled { retry: MAILED_CODE_INTERVAL });
@@ -69,10 +70,7 @@ pub async fn send(cx: &Cx, named: &Named) -> Result<Sent> {
         })
         .await?;
     cx.app.mail_due.notify_one();
-    Ok(Sent {
-        destination: masked_email(&step.user.email),
-        expires_in: MAILED_CODE_LIFETIME.min(step.expires_at.since(cx.now)),
-    })
+    Ok(Sent { destination: masked_email(&step.user.email), expires_in: MAILED_CODE_LIFETIME })
 }
 
 /// How long the next code must wait; the step's whole rest where it has had all of them.

@@ -55,7 +55,7 @@ pub(super) async fn judge(
     let Some(ceremony) = ceremony else { return Ok(Err(Failure::InvalidCredential)) };
     let kind = Kind::SecondFactor(step.id);
     match ceremonies::finish_assertion(cx, &kind, ceremony, credential).await? {
-        Ok(proved) if proved.user == step.user.id => Ok(Ok(vec![proved.used])),
+        Ok(proved) if proved.user == step.user.id => Ok(Ok(proved.spent.to_vec())),
         Ok(_) | Err(Refused) => Ok(Err(Failure::InvalidCredential)),
     }
 }

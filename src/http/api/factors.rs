@@ -3,6 +3,7 @@
 //! Enrolment also takes the token of a sign-in that cannot go on without a first factor, in the
 //! header `X-MFA-Token`, with the tenant's slug in `X-Tenant`.
 
+use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -26,6 +27,7 @@ use crate::{
     },
     http::{
         cookies,
+        error::with_cookie,
         extract::{Body, Path},
         signed_in::{Enrolling, SignedIn},
         wire::{HTTPValidationError, TokenFields},
@@ -192,10 +194,10 @@ pub(super) async fn totp_disable(
     SignedIn(me): SignedIn,
     headers: axum::http::HeaderMap,
     Body(body): Body<ProofRequest>,
-) -> Result<Reply<Value>> {
+) -> Result<Response> {
     let (me, opened) = proved(me, &headers, body.code).await?;
-    factors::remove(&me, Removal::Factor(Method::Totp)).await?;
-    Ok(disabled(&me, Method::Totp, opened))
+    let removed = factors::remove(&me, Removal::Factor(Method::Totp)).await;
+    Ok(concluded(&me, opened, removed.map(|()| disabled(Method::Totp))))
 }
 
 /// Enable Email Mfa
@@ -257,10 +259,10 @@ pub(super) async fn email_disable(
     SignedIn(me): SignedIn,
     headers: axum::http::HeaderMap,
     Body(body): Body<ProofRequest>,
-) -> Result<Reply<Value>> {
+) -> Result<Response> {
     let (me, opened) = proved(me, &headers, body.code).await?;
-    factors::remove(&me, Removal::Factor(Method::Email)).await?;
-    Ok(disabled(&me, Method::Email, opened))
+    let removed = factors::remove(&me, Removal::Factor(Method::Email)).await;
+    Ok(concluded(&me, opened, removed.map(|()| disabled(Method::Email))))
 }
 
 /// Begin Webauthn Registration
@@ -378,7 +380,7 @@ pub(super) async fn webauthn_delete(
     Path(path): Path<PasskeyPath>,
 ) -> Result<Reply<Value>> {
     factors::remove(&me, Removal::Passkey(path.id()?)).await?;
-    Ok(disabled(&me, Method::Webauthn, None))
+    Ok(Reply::new(me.cx(), disabled(Method::Webauthn)))
 }
 
 /// Regenerate Backup Codes
@@ -398,11 +400,11 @@ pub(super) async fn backup_codes(
     SignedIn(me): SignedIn,
     headers: axum::http::HeaderMap,
     Body(body): Body<ProofRequest>,
-) -> Result<Reply<Value>> {
+) -> Result<Response> {
     let (me, opened) = proved(me, &headers, body.code).await?;
-    let codes = factors::regenerate_backup_codes(&me).await?.shown();
-    let data = json!({"remaining": codes.len(), "backup_codes": codes});
-    Ok(with_session(&me, Reply::new(me.cx(), data), opened))
+    let made = factors::regenerate_backup_codes(&me).await.map(|codes| codes.shown());
+    let data = made.map(|codes| json!({"remaining": codes.len(), "backup_codes": codes}));
+    Ok(concluded(&me, opened, data))
 }
 
 /// Which method to offer first.
@@ -450,14 +452,18 @@ async fn proved(
     Ok((me, opened))
 }
 
-fn disabled(me: &Me, method: Method, opened: Option<Opened>) -> Reply<Value> {
-    let data = json!({"status": "disabled", "method": method.as_str()});
-    with_session(me, Reply::new(me.cx(), data), opened)
+fn disabled(method: Method) -> Value {
+    json!({"status": "disabled", "method": method.as_str()})
 }
 
-fn with_session(me: &Me, reply: Reply<Value>, opened: Option<Opened>) -> Reply<Value> {
-    match opened {
-        Some(opened) => reply.with_cookie(cookies::session(me.cx(), &opened)),
-        None => reply,
+/// What came of a change. The proof before it has given the session a new secret, so the cookie
+/// goes out even where the change is refused.
+fn concluded(me: &Me, opened: Option<Opened>, outcome: Result<Value>) -> Response {
+    let cookie = opened.map(|opened| cookies::session(me.cx(), &opened));
+    match (outcome, cookie) {
+        (Ok(data), Some(cookie)) => Reply::new(me.cx(), data).with_cookie(cookie).into_response(),
+        (Ok(data), None) => Reply::new(me.cx(), data).into_response(),
+        (Err(error), Some(cookie)) => with_cookie(error, &cookie),
+        (Err(error), None) => error.into_response(),
     }
 }

@@ -197,6 +197,19 @@ def sign_in_by_autofill(page, world):
     assert page.has_session()
 
 
+def prove_again(page):
+    """Shows once more whose the session is; what the page knew of it before is worth nothing."""
+    before = page.good("/api/v1/me/session", method="GET")
+    proof = {"X_CSRF_Token": before["csrf_token"]}
+    begun = page.good("/api/v1/me/reauthenticate/begin", **proof)
+    made = page.get(begun)
+    body = {"method": "webauthn", **finished(begun, made)}
+    after = page.good("/api/v1/me/reauthenticate", body, **proof)
+    assert after["recent"] and after["proved_at"] > before["proved_at"], (before, after)
+    assert page.api("/api/v1/me/reauthenticate/begin", **proof) == (403, "invalid_csrf_token")
+    page.good("/api/v1/me/reauthenticate/begin", X_CSRF_Token=after["csrf_token"])
+
+
 def enrol_another(page, credential):
     """The same device is refused by the browser, another one is not."""
     session = page.good("/api/v1/me/session", method="GET")
@@ -215,19 +228,23 @@ def enrol_another(page, credential):
     return made["credential"]["id"]
 
 
-def refuse_the_unverified(page):
+def carelessly(begun, credential):
+    """What a page makes of the options that wants an answer without verification."""
+    allowed = [{"type": "public-key", "id": credential}]
+    return {**begun, "options": {**begun["options"], "userVerification": "discouraged", "allowCredentials": allowed}}
+
+
+def refuse_the_unverified(page, credential):
     """The browser does not sign for somebody it could not verify; nor would the server take it."""
     page.verifies(False)
     begun = begin_alone(page)
     assert page.get(begun)["fault"] == "NotAllowedError"
-    begun["options"]["userVerification"] = "discouraged"
-    made = page.get(begun)
+    made = page.get(carelessly(begun, credential))
     refused = page.auth("passkey/finish", finished(begun, made))
     assert refused == (401, "invalid_credentials"), refused
     # It was enrolled with verification, so as a second factor it is not good without it either.
     login, begun = begin_step(page)
-    begun["options"]["userVerification"] = "discouraged"
-    failed = verify(page, login, begun, page.get(begun))
+    failed = verify(page, login, begun, page.get(carelessly(begun, credential)))
     assert (failed["status"], failed["error"]) == ("failed", "invalid_credential"), failed
     assert not page.has_session()
     page.verifies(True)
@@ -249,10 +266,11 @@ def passkeys(world, name, settings):
         sign_in_alone(page, first)
         sign_in_by_autofill(page, world)
         sign_in_alone(page, first)
+        prove_again(page)
         second = enrol_another(page, first)
         sign_in_with_password_and_passkey(page, second)
         sign_in_alone(page, second)
-        refuse_the_unverified(page)
+        refuse_the_unverified(page, second)
         refuse_another_page(page, second)
 
 
@@ -271,9 +289,7 @@ def test_a_device_that_verifies_nobody_is_a_second_factor_only(world):
         sign_in_with_password_and_passkey(page, key)
         begun = begin_alone(page)
         assert page.get(begun)["fault"] == "NotAllowedError"
-        # A page that asks for less gets an answer, and the server refuses it.
-        begun["options"] |= {"userVerification": "discouraged", "allowCredentials": [{"type": "public-key", "id": key}]}
-        refused = page.auth("passkey/finish", finished(begun, page.get(begun)))
+        refused = page.auth("passkey/finish", finished(begun, page.get(carelessly(begun, key))))
         assert refused == (401, "invalid_credentials"), refused
 
 

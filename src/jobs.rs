@@ -59,7 +59,7 @@ async fn every(app: &Arc<App>, mut stop: watch::Receiver<bool>, pause: Duration,
             match job {
                 Job::Mail => app.mail_due.notified().await,
                 Job::Audit | Job::Expiry | Job::Keys | Job::Deletion => {
-                    std::future::pending().await
+                    std::future::pending::<()>().await;
                 }
             }
         };

@@ -7,6 +7,7 @@
 use std::time::Duration;
 
 use crate::{
+    clock::Timestamp,
     crypto::opaque::{Token, TokenDigest, digest_text},
     db::Tx,
     domain::{
@@ -35,6 +36,7 @@ const PROOF: Duration = Duration::from_hours(24);
 /// How long the old address may say no.
 const VETO: Duration = Duration::from_hours(24 * 7);
 const HOUR: Duration = Duration::from_hours(1);
+const DAY: Duration = Duration::from_hours(24);
 /// Changes that one account may ask for in an hour.
 const REQUESTS_PER_HOUR: u32 = 5;
 /// Mails about changes to one new address in an hour.
@@ -322,7 +324,7 @@ async fn undo(tx: &mut Tx, cx: &Cx, digest: &TokenDigest) -> Result<Option<Stopp
     let stopped = if user.email_key == old.key() {
         Stopped::InTime
     } else {
-        put_back(tx, cx, &user, &old).await?
+        put_back(tx, cx, &user, (&old, change.created_at)).await?
     };
     let event = Event::success(
         Action::EmailChangeStopped,
@@ -339,9 +341,17 @@ async fn undo(tx: &mut Tx, cx: &Cx, digest: &TokenDigest) -> Result<Option<Stopp
 }
 
 /// Gives the account back to whoever owns the old address. Who took it knows its password, so it
-/// opens nothing any more.
-async fn put_back(tx: &mut Tx, cx: &Cx, user: &User, old: &Email) -> Result<Stopped> {
+/// opens nothing any more; nor do the factors that were enrolled from the day before on, which
+/// would let the taker in again and keep the owner out.
+async fn put_back(
+    tx: &mut Tx,
+    cx: &Cx,
+    user: &User,
+    (old, asked_at): (&Email, Timestamp),
+) -> Result<Stopped> {
     let (tenant, now) = (cx.tenant.id, cx.now);
+    let removed = store::factors::remove_since(tenant, user.id, asked_at - DAY);
+    tx.pipeline(removed.to_vec()).await?;
     let mut queries = vec![
         store::users::start_epoch(tenant, user.id, now),
         store::users::set_must_change_password(tenant, user.id, true, now),

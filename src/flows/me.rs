@@ -110,15 +110,16 @@ impl Me {
         &self.person.user
     }
 
-    /// The same after the proof of who it is was given again: `opened` is the new cookie, where
-    /// the session was shown by one.
-    #[must_use]
-    pub fn proved(mut self, opened: Option<&session::Opened>) -> Self {
-        self.session.proved_at = self.person.cx.now;
-        if let Some(opened) = opened {
-            self.secret_digest = *opened.secret.digest().as_bytes();
+    /// The session as it is after a new proof: `opened` is its new cookie, where it has one.
+    ///
+    /// # Errors
+    /// As [`Me::by_cookie`].
+    pub async fn again(&self, opened: Option<&session::Opened>) -> Result<Self> {
+        let (cx, id) = (self.cx().clone(), self.session.id);
+        match opened {
+            Some(opened) => Self::by_cookie(cx, id, &opened.secret).await,
+            None => Self::by_token(cx, id).await,
         }
-        self
     }
 
     /// Refuses what needs a recent proof of who it is, where the last one lies too far back.

@@ -246,6 +246,25 @@ pub fn set_default(
     .bind(now)
 }
 
+/// Takes the factors of a user out of use that were enrolled at `since` or later.
+#[must_use]
+pub fn remove_since(tenant: TenantId, user: UserId, since: Timestamp) -> [Query; 3] {
+    [
+        sql("DELETE FROM factors WHERE tenant_id = $1 AND user_id = $2 AND created_at >= $3")
+            .bind(tenant)
+            .bind(user)
+            .bind(since),
+        sql("DELETE FROM passkeys WHERE tenant_id = $1 AND user_id = $2 AND created_at >= $3")
+            .bind(tenant)
+            .bind(user)
+            .bind(since),
+        sql("DELETE FROM backup_codes WHERE tenant_id = $1 AND user_id = $2 AND created_at >= $3")
+            .bind(tenant)
+            .bind(user)
+            .bind(since),
+    ]
+}
+
 /// Takes every factor of a user out of use, waiting ones too.
 pub fn remove_all(tenant: TenantId, user: UserId) -> [Query; 4] {
     [

@@ -55,22 +55,7 @@ fn samples(view: &View, locale: Locale, text: &str) -> Vec<(&'static str, String
                 faults: maybe().into_iter().collect(),
             },
         ));
-        found.push(sample(
-            view,
-            frame,
-            &ChangeEmailPage { token: own(), old_email_masked: own(), new_email_masked: own() },
-        ));
-        found.push(sample(
-            view,
-            frame,
-            &StopEmailChangePage {
-                token: own(),
-                old_email_masked: own(),
-                new_email_masked: own(),
-                is_made: full,
-            },
-        ));
-        found.push(sample(view, frame, &DonePage { title: own(), text: own() }));
+        found.extend(address_samples(view, frame, text, full));
         found.push(sample(view, frame, &ResetDonePage { continue_url: maybe() }));
         found.push(sample(
             view,
@@ -90,6 +75,28 @@ fn samples(view: &View, locale: Locale, text: &str) -> Vec<(&'static str, String
         found.push(sample(view, frame, &MailboxPage { mails }));
     }
     found
+}
+
+/// The pages on which an address is changed.
+fn address_samples(
+    view: &View,
+    frame: PageFrame<'_>,
+    text: &str,
+    is_made: bool,
+) -> Vec<(&'static str, String)> {
+    let own = || text.to_owned();
+    let change = ChangeEmailPage { token: own(), old_email_masked: own(), new_email_masked: own() };
+    let stop = StopEmailChangePage {
+        token: own(),
+        old_email_masked: own(),
+        new_email_masked: own(),
+        is_made,
+    };
+    vec![
+        sample(view, frame, &change),
+        sample(view, frame, &stop),
+        sample(view, frame, &DonePage { title: own(), text: own() }),
+    ]
 }
 
 fn sample<P: Page>(view: &View, frame: PageFrame<'_>, page: &P) -> (&'static str, String) {

@@ -349,3 +349,20 @@ fn login(server: &Demo, email: &str, password: &str) -> u16 {
     stream.read_to_string(&mut answer).unwrap();
     answer.split(' ').nth(1).unwrap().parse().unwrap()
 }
+
+#[test]
+fn second_factors_are_listed_and_taken_away() {
+    let desk = Desk::new();
+    let id = desk.acme();
+    let of = "--tenant acme eve@example.com";
+    assert_eq!(desk.run(&format!("user factors list {of} --json")).json(), json!([]));
+    let refused = desk.run(&format!("user factors reset {of}"));
+    assert_eq!(refused.code, 1);
+    assert!(refused.err.contains("say --yes"), "{}", refused.err);
+    let reset = desk.run(&format!("user factors reset {of} --yes --json"));
+    assert_eq!(reset.json(), json!({ "reset": id }));
+    let trail = desk.run("audit list --tenant acme --json");
+    assert!(trail.out.contains("user.mfa.removed"), "{}", trail.out);
+    let nobody = desk.run("user factors list --tenant acme nobody@example.com");
+    assert_eq!(nobody.code, 1);
+}

@@ -69,6 +69,28 @@ async fn a_second_factor_step_is_kept_for_ten_minutes() {
 }
 
 #[tokio::test]
+async fn what_waits_for_a_factor_or_an_address_is_kept_for_its_time() {
+    for (table, lifetime) in [
+        ("setups", Duration::from_mins(10)),
+        ("ceremonies", Duration::from_mins(5)),
+        ("email_changes", Duration::from_hours(24 * 7)),
+    ] {
+        let world = World::new().await;
+        let acme = world.acme().await;
+        world.user(&acme, GRACE).await;
+        let mut client = world.client();
+        client.login("acme", GRACE, PASSWORD).await.data();
+        let (endpoint, body) = match table {
+            "setups" => ("mfa/totp/setup", json!({})),
+            "ceremonies" => ("mfa/webauthn/register/begin", json!({})),
+            _ => ("email", json!({"email": "new@example.com"})),
+        };
+        client.me(&world, &acme, endpoint, &body).await.data();
+        lives_for(&world, table, lifetime).await;
+    }
+}
+
+#[tokio::test]
 async fn a_device_is_kept_for_400_days() {
     let world = World::new().await;
     let acme = world.acme().await;

@@ -14,7 +14,7 @@ use axum::http::{HeaderValue, Method};
 use countersign::{
     db::sql,
     domain::{session::Session, user::User},
-    flows::{Cx, me::Me, session},
+    flows::{Cx, session},
 };
 use serde_json::{Value, json};
 
@@ -49,12 +49,6 @@ async fn signed_in(world: &World, slug: &str, email: &str) -> Client {
     assert_eq!(client.login(slug, email, PASSWORD).await.data()["status"], "success");
     vouch(world, slug, &mut client).await;
     client
-}
-
-/// The session of a client's cookie.
-async fn me(world: &World, slug: &str, client: &Client) -> Me {
-    let (id, secret) = client.session().unwrap();
-    Me::by_cookie(world.cx(slug).await, id, &secret).await.unwrap()
 }
 
 /// Has the client send what shows that its requests come from a page of ours.

@@ -46,6 +46,7 @@ pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
 }
 
 /// A moment as it is written in answers: RFC 3339.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the form that serde calls it in")]
 fn moment<S: Serializer>(at: &Timestamp, to: S) -> Result<S::Ok, S::Error> {
     to.serialize_str(&at.rfc3339())
 }

@@ -21,9 +21,9 @@ async fn dev_05_trust_is_seen_and_revoked() {
     let data = get(&mut client, "/trusted-devices").await.data();
     let devices = data["trusted_devices"].as_array().unwrap();
     assert_eq!(devices.len(), 2);
-    let used = devices.iter().find(|it| it["id"] == id.to_string()).unwrap();
-    assert_eq!(used["device"], "Firefox on Linux");
-    assert_eq!(used["last_used_at"], "2026-01-01T00:00:00.000000Z");
+    let listed = devices.iter().find(|it| it["id"] == id.to_string()).unwrap();
+    assert_eq!(listed["device"], "Firefox on Linux");
+    assert_eq!(listed["last_used_at"], "2026-01-01T00:00:00.000000Z");
     assert!(!data.to_string().contains(token.expose()));
     let path = format!("/trusted-devices/{id}");
     assert_eq!(delete(&mut client, &path).await.data()["ended"], 1);

@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use countersign::{
-    domain::{password::Password, user::UserStatus},
+    db::sql,
+    domain::{factor::Method as Factor, password::Password, user::UserStatus},
     flows::users,
     mail::compose::Mail,
+    store::factors,
 };
 use serde_json::{Value, json};
 
@@ -201,6 +203,10 @@ async fn the_old_address_undoes_a_change_whatever_was_done_since() {
     let data = post(&mut thief, "/password", body).await.data();
     super::carry(&mut thief, &data);
     enrol(&world, &user).await;
+    // What the owner enrolled long ago stays; what the thief did goes.
+    let long_ago = START - Duration::from_secs(86_400 * 2);
+    let old = factors::put(user.tenant, user.id, Factor::Totp, (Some(vec![1]), 0), long_ago);
+    world.execute(old).await;
     let (_, device) = trust(&world, &user, START + Duration::from_secs(86_400 * 30)).await;
     super::delete(&mut thief, "").await.data();
     world.advance(Duration::from_secs(86_400 * 7) - Duration::from_micros(1));
@@ -210,6 +216,8 @@ async fn the_old_address_undoes_a_change_whatever_was_done_since() {
     let page = press(&mut owner, "stop-email-change", &stop).await;
     assert!(page.text.contains("old address again"), "{}", page.text);
     assert_eq!(world.count("SELECT COUNT(*) FROM sessions").await, 0);
+    let kept: Vec<String> = world.rows(sql("SELECT kind FROM factors")).await;
+    assert_eq!(kept, ["totp"]);
     assert_eq!(get(&mut thief, "").await.refused(401), "not_authenticated");
     let shown = users::show(&acme, GRACE).await.unwrap();
     assert_eq!((shown.id, shown.must_change_password), (user.id, true));

@@ -333,3 +333,64 @@ async fn ses_07_an_account_that_is_gone_has_no_session() {
     let request = Request::builder().method("POST").uri(path).body(Body::empty()).unwrap();
     assert_eq!(client.send(request).await.refused(401), "not_authenticated");
 }
+
+/// A token stands for its session: no proof of a page is asked for, and none is told.
+#[tokio::test]
+async fn an_access_token_opens_self_service_too() {
+    let world = World::new().await;
+    let acme = world.acme().await;
+    world.user(&acme, GRACE).await;
+    let mut client = world.client();
+    let body = json!({"email": GRACE, "password": PASSWORD, "tenant_id": "acme"});
+    let tokens = client.post_json("/api/v1/auth/login", &body.to_string()).await.data();
+    let bearer = format!("Bearer {}", tokens["access_token"].as_str().unwrap());
+    client.headers.insert("authorization", HeaderValue::from_str(&bearer).unwrap());
+    assert!(client.session().is_none());
+    let data = get(&mut client, "/session").await.data();
+    assert_eq!(data["csrf_token"], Value::Null);
+    let id = data["session"]["id"].clone();
+    let answer = post(&mut client, "/reauthenticate", json!({"password": PASSWORD})).await;
+    assert_eq!(answer.data()["csrf_token"], Value::Null);
+    assert!(answer.set_cookie("cs_session").is_none());
+    let other = signed_in(&world, "acme", GRACE, PASSWORD).await;
+    let change = json!({"current_password": PASSWORD, "new_password": super::OTHER});
+    let answer = post(&mut client, "/password", change).await;
+    assert_eq!(answer.data()["csrf_token"], Value::Null);
+    assert!(answer.set_cookie("cs_session").is_none());
+    assert_eq!(get(&mut other.clone(), "").await.refused(401), "not_authenticated");
+    // The session lives on, and so do the tokens that follow from it.
+    assert_eq!(get(&mut client, "/session").await.data()["session"]["id"], id);
+    client.headers.remove("authorization");
+    let body = json!({"refresh_token": tokens["refresh_token"]}).to_string();
+    let next = client.post_json("/api/v1/auth/refresh", &body).await.data();
+    let bearer = format!("Bearer {}", next["access_token"].as_str().unwrap());
+    client.headers.insert("authorization", HeaderValue::from_str(&bearer).unwrap());
+    post(&mut client, "/logout", Value::Null).await.data();
+    assert_eq!(get(&mut client, "").await.refused(401), "not_authenticated");
+    client.headers.remove("authorization");
+    let body = json!({"refresh_token": next["refresh_token"]}).to_string();
+    assert_eq!(client.post_json("/api/v1/auth/refresh", &body).await.status.as_u16(), 401);
+}
+
+/// A second factor proves as well as the password, once.
+#[tokio::test]
+async fn a_second_factor_is_a_proof_and_its_code_is_good_once() {
+    let world = World::new().await;
+    let (acme, _, mut client) = grace(&world).await;
+    let factor = world.enrol_totp(&acme, &mut client).await;
+    let session = get(&mut client, "/session").await.data();
+    carry(&mut client, &session);
+    let mut code = factor.app.next(&world);
+    let body = |code: &str| json!({"method": "totp", "code": code});
+    let data = post(&mut client, "/reauthenticate", body(&code)).await.data();
+    assert_eq!(data["session"]["methods"], json!(["pwd", "otp", "mfa"]));
+    carry(&mut client, &data);
+    let again = post(&mut client, "/reauthenticate", body(&code)).await;
+    assert_eq!(again.refused(400), "invalid_code");
+    code = factor.backup_codes[0].clone();
+    let backup = json!({"method": "backup_code", "code": code});
+    let data = post(&mut client, "/reauthenticate", backup.clone()).await.data();
+    carry(&mut client, &data);
+    let again = post(&mut client, "/reauthenticate", backup).await;
+    assert_eq!(again.refused(400), "invalid_code");
+}

@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-use countersign::{flows::reauthentication, jobs};
+use countersign::jobs;
 use serde_json::{Value, json};
 
 use super::{
     Begun, EVE, GRACE, ORIGIN, Owner, Step, begin_enrolment, begin_sign_in, begin_step,
-    finish_enrolment, finish_sign_in, forget_failures, grace, me, methods, reauthentication::prove,
-    sign_in, signed_in, step, verify,
+    finish_enrolment, finish_sign_in, forget_failures, grace, methods,
+    reauthentication::{self, prove},
+    signed_in, step, verify, vouch,
 };
 use crate::support::{Answer, Client, World, authenticator::Authenticator, together};
 
@@ -41,11 +42,7 @@ impl Doors<'_> {
             Purpose::Enrolment => Begun::of(&begin_enrolment(client).await),
             Purpose::Step => Begun::of(&begin_step(client, "acme", &self.step).await),
             Purpose::SignIn => Begun::of(&begin_sign_in(client, "acme").await),
-            Purpose::Reauthentication => {
-                let me = me(self.world, "acme", client).await;
-                let begun = reauthentication::begin(&me).await.unwrap();
-                Begun { id: begun.id.to_string(), options: begun.options }
-            }
+            Purpose::Reauthentication => Begun::of(&reauthentication::begin(client).await),
         }
     }
 
@@ -80,8 +77,10 @@ impl Doors<'_> {
                 taken(&done, 401, "invalid_credentials")
             }
             Purpose::Reauthentication => {
-                let me = me(self.world, "acme", &self.owner.client).await;
-                prove(&me, &begun.id, answer).await.is_ok()
+                let client = &mut self.owner.client;
+                let done = prove(client, &begun.id, answer).await;
+                vouch(self.world, "acme", client).await;
+                taken(&done, 400, "invalid_code")
             }
         }
     }
@@ -135,12 +134,9 @@ async fn a_right_answer_is_taken_once() {
         let begun = doors.begin(purpose).await;
         let answer = doors.answer(&begun, purpose);
         assert!(doors.takes(purpose, &begun, &answer).await, "{purpose:?}");
-        // The step is spent with it, and the session has got another secret.
+        // The step is spent with it.
         if purpose == Purpose::Step {
             doors.step = step(&mut world.client(), "acme", GRACE).await;
-        }
-        if purpose == Purpose::Reauthentication {
-            doors.owner.client = sign_in(&world, "acme", &doors.owner.device).await.0;
         }
         assert!(!doors.takes(purpose, &begun, &answer).await, "{purpose:?}");
     }
@@ -154,16 +150,7 @@ async fn begun_until_refused(doors: &mut Doors<'_>, purpose: Purpose) -> usize {
             Purpose::Enrolment => begin_enrolment(client).await,
             Purpose::Step => begin_step(client, "acme", &doors.step).await,
             Purpose::SignIn => begin_sign_in(client, "acme").await,
-            Purpose::Reauthentication => {
-                let me = me(doors.world, "acme", client).await;
-                match reauthentication::begin(&me).await {
-                    Ok(_) => continue,
-                    Err(error) => {
-                        assert!(matches!(error, countersign::error::Error::Throttled { .. }));
-                        return number;
-                    }
-                }
-            }
+            Purpose::Reauthentication => reauthentication::begin(client).await,
         };
         if !refused.status.is_success() {
             assert_eq!(refused.refused(429), "too_many_attempts");
@@ -354,8 +341,7 @@ async fn a_stranger_cannot_use_up_what_another_has_begun() {
     assert_eq!(refused.refused(400), "passkey_rejected");
     let refused = finish_sign_in(&mut eve, "acme", &begun.id, &answer).await;
     assert_eq!(refused.refused(401), "invalid_credentials");
-    let me = me(&world, "acme", &eve).await;
-    assert!(prove(&me, &begun.id, &answer).await.is_err());
+    assert_eq!(prove(&mut eve, &begun.id, &answer).await.refused(400), "invalid_code");
     let data = verify(&mut client, "acme", &hers, (&begun.id, &answer)).await.data();
     assert_eq!(data["status"], "success");
 }

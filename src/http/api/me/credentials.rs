@@ -163,7 +163,7 @@ pub(super) async fn reauthenticate(
     let proof = shown(body)?;
     let device = cookies::device_of(me.cx(), &headers);
     let opened = Box::pin(reauthentication::prove(&me, &proof, device)).await?;
-    let me = me.proved(opened.as_ref());
+    let me = me.again(opened.as_ref()).await?;
     let reply = Reply::new(me.cx(), OwnSessionResponse::of(&me)?);
     Ok(match opened {
         Some(opened) => reply.with_cookie(cookies::session(me.cx(), &opened)),
@@ -221,16 +221,15 @@ pub(super) async fn change_password(
     };
     let opened = Box::pin(password_change::change(&me, &change)).await?;
     let is_cookie = me.shown_by == ShownBy::Cookie;
-    let me = me.proved(opened.as_ref());
+    let csrf_token = match &opened {
+        Some(opened) => Some(me.again(Some(opened)).await?.csrf_token()?),
+        None => None,
+    };
     let key =
         if change.end_all_sessions { "answer.password_reset" } else { "answer.password_changed" };
     let reply = Reply::new(
         &cx,
-        PasswordChanged {
-            status: "password_changed",
-            message: say(&cx, key),
-            csrf_token: opened.as_ref().map(|_| me.csrf_token()).transpose()?,
-        },
+        PasswordChanged { status: "password_changed", message: say(&cx, key), csrf_token },
     );
     Ok(match opened {
         Some(opened) => reply.with_cookie(cookies::session(&cx, &opened)),

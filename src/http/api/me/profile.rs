@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 use super::{ApiResponse, ClassName, HTTPValidationError, Reply, Said, maybe_moment, moment, said};
 use crate::{
     clock::Timestamp,
-    domain::user::Name,
+    domain::{factor::Method, user::Name},
     error::{Error, Fault, Result},
     flows::{
         me::Me,
@@ -89,7 +89,6 @@ impl ProfileResponse {
         let Profile { user, custom_data, details, email_change } = found;
         let tenant = &me.cx().tenant;
         let methods = &details.methods;
-        let backup = crate::domain::factor::Method::BackupCode;
         Self {
             id: user.id.to_string(),
             display_name: format!("{} {}", user.first_name, user.last_name).trim().to_owned(),
@@ -107,9 +106,9 @@ impl ProfileResponse {
             created_at: user.created_at,
             custom_data,
             mfa: MfaView {
-                enabled: methods.iter().any(|method| *method != backup),
+                enabled: methods.iter().any(|method| *method != Method::BackupCode),
                 methods: methods.iter().map(|method| method.as_str()).collect(),
-                default_method: details.default_method.map(|method| method.as_str()),
+                default_method: details.default_method.map(Method::as_str),
             },
             deletion_due_at: details.deletion_due_at,
             pending_email_change: email_change.map(|it| PendingEmailChange {
@@ -150,10 +149,12 @@ pub(super) struct UpdateProfileRequest {
     /// The language: `en` or `de`; `null` takes the choice back.
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<String>, max_length = 64)]
+    #[expect(clippy::option_option, reason = "null is not the same as a field that is not there")]
     locale: Option<Option<String>>,
 }
 
 /// Tells `null` from a field that is not there.
+#[expect(clippy::option_option, reason = "null is not the same as a field that is not there")]
 fn given<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Option<String>>, D::Error> {
     Option::deserialize(from).map(Some)
 }

@@ -407,6 +407,9 @@ const BOUND: &[(&str, Call)] = &[
         Ok(maybe(factors::default_method(tx, t, it.user.id).await?.as_ref()))
     }))),
     ("factors::set_default", Q(|t, it| factors::set_default(t, it.user.id, None, LATER))),
+    ("factors::remove_since", Q(|t, it| factors::remove_since(t, it.user.id, START)[0].clone())),
+    ("factors::remove_since passkeys", Q(|t, it| factors::remove_since(t, it.user.id, START)[1].clone())),
+    ("factors::remove_since backup codes", Q(|t, it| factors::remove_since(t, it.user.id, START)[2].clone())),
     ("factors::remove_all", Q(|t, it| factors::remove_all(t, it.user.id)[0].clone())),
     ("factors::remove_all setups", Q(|t, it| factors::remove_all(t, it.user.id)[1].clone())),
     ("factors::remove_all backup codes", Q(|t, it| factors::remove_all(t, it.user.id)[2].clone())),

@@ -41,9 +41,24 @@ pub struct Keyring {
 #[derive(Debug, Default)]
 struct Known {
     read_at: Option<Timestamp>,
-    signing: BTreeMap<SigningAlgorithm, Arc<SigningKey>>,
-    verifying: HashMap<String, Arc<VerifyingKey>>,
+    /// The active key of each algorithm.
+    signing: BTreeMap<SigningAlgorithm, Arc<Key>>,
+    /// Every key, by its name.
+    all: HashMap<String, Arc<Key>>,
     published: Arc<str>,
+}
+
+/// A key, ready for both of its uses.
+#[derive(Debug)]
+struct Key {
+    signing: Arc<SigningKey>,
+    verifying: Arc<VerifyingKey>,
+}
+
+impl Key {
+    fn is_of(&self, row: &StoredKey) -> bool {
+        self.signing.algorithm() == row.algorithm && self.signing.public().json == row.public
+    }
 }
 
 impl Known {
@@ -73,10 +88,10 @@ impl Keyring {
 pub async fn signing(app: &App, algorithm: SigningAlgorithm) -> Result<Arc<SigningKey>> {
     let known = current(app).await?;
     if let Some(key) = known.signing.get(&algorithm) {
-        return Ok(Arc::clone(key));
+        return Ok(Arc::clone(&key.signing));
     }
     let known = ensure(app, &[algorithm]).await?;
-    let key = known.signing.get(&algorithm).map(Arc::clone);
+    let key = known.signing.get(&algorithm).map(|key| Arc::clone(&key.signing));
     key.ok_or("there is none after one was made").doing("choosing a signing key")
 }
 
@@ -87,18 +102,18 @@ pub async fn signing(app: &App, algorithm: SigningAlgorithm) -> Result<Arc<Signi
 pub async fn verifying(app: &App, token: &str) -> Result<Option<Arc<VerifyingKey>>> {
     let Some(kid) = claimed_kid(token) else { return Ok(None) };
     let known = current(app).await?;
-    if let Some(key) = known.verifying.get(&kid) {
-        return Ok(Some(Arc::clone(key)));
+    if let Some(key) = known.all.get(&kid) {
+        return Ok(Some(Arc::clone(&key.verifying)));
     }
     // Another node may have made it a moment ago, or it is made up.
     let mut looked_at = app.keys.turn.lock().await;
     let now = app.clock.now();
     let mut known = app.keys.known();
-    if !known.verifying.contains_key(&kid) && looked_at.is_none_or(|at| now.since(at) >= UNKNOWN) {
+    if !known.all.contains_key(&kid) && looked_at.is_none_or(|at| now.since(at) >= UNKNOWN) {
         *looked_at = Some(now);
         known = read(app).await?;
     }
-    Ok(known.verifying.get(&kid).map(Arc::clone))
+    Ok(known.all.get(&kid).map(|key| Arc::clone(&key.verifying)))
 }
 
 /// All public keys, as a JSON Web Key Set (RFC 7517 §5), with one at least for each algorithm.
@@ -167,21 +182,22 @@ async fn read(app: &App) -> Result<Arc<Known>> {
     let stored = app.db.read((), |tx, ()| Box::pin(store::keys::published(tx))).await?;
     let mut known = Known { read_at: Some(read_at), ..Known::default() };
     let mut published = Vec::new();
-    for key in stored {
-        let verifying = match before.verifying.get(&key.kid) {
-            Some(verifying) => Arc::clone(verifying),
-            None => Arc::new(VerifyingKey::from_json(key.algorithm, &key.public)?),
-        };
-        if key.is_active {
-            let same = before.signing.values().find(|it| it.public().kid == key.kid);
-            let signing = match same {
-                Some(signing) => Arc::clone(signing),
-                None => Arc::new(open(app, &key)?),
+    for row in stored {
+        let same = before.all.get(&row.kid).filter(|key| key.is_of(&row));
+        let key =
+            match same.map_or_else(|| open(app, &row).map(Arc::new), |key| Ok(Arc::clone(key))) {
+                Ok(key) => key,
+                // Not ours: neither used nor published. The others are as good as before.
+                Err(error) => {
+                    tracing::error!(kid = row.kid, cause = ?error, "a signing key is left out");
+                    continue;
+                }
             };
-            known.signing.insert(key.algorithm, signing);
+        if row.is_active {
+            known.signing.insert(row.algorithm, Arc::clone(&key));
         }
-        known.verifying.insert(key.kid, verifying);
-        published.push(key.public);
+        known.all.insert(row.kid, key);
+        published.push(row.public);
     }
     known.published = format!(r#"{{"keys":[{}]}}"#, published.join(",")).into();
     let known = Arc::new(known);
@@ -189,14 +205,16 @@ async fn read(app: &App) -> Result<Arc<Known>> {
     Ok(known)
 }
 
-fn open(app: &App, key: &StoredKey) -> Result<SigningKey> {
-    let aad = [key.kid.as_str(), key.algorithm.as_str()];
-    let document = app.master_key.open(PURPOSE, &aad, &key.sealed)?;
-    let signing = SigningKey::from_pkcs8(key.algorithm, document.expose())?;
-    // What verifiers will look for is what is published, so the two must belong together.
-    if signing.public().json == key.public {
-        Ok(signing)
-    } else {
-        Err(Error::internal("opening a signing key", "its public half is another key's"))
+/// Whoever can write to the database, but has not the master key, could put a public key of his
+/// own there. So a row counts only where its sealed private half opens and belongs to it.
+fn open(app: &App, row: &StoredKey) -> Result<Key> {
+    let aad = [row.kid.as_str(), row.algorithm.as_str()];
+    let document = app.master_key.open(PURPOSE, &aad, &row.sealed)?;
+    let signing = Arc::new(SigningKey::from_pkcs8(row.algorithm, document.expose())?);
+    let public = signing.public();
+    if public.kid != row.kid || public.json != row.public {
+        return Err(Error::internal("opening a signing key", "its public half is another key's"));
     }
+    let verifying = Arc::new(VerifyingKey::from_json(row.algorithm, &public.json)?);
+    Ok(Key { signing, verifying })
 }

@@ -7,5 +7,6 @@ mod email;
 mod enrolment;
 mod guessing;
 mod races;
+mod required;
 mod totp;
 mod verify;

@@ -86,22 +86,17 @@ async fn full(world: &World, slug: &str) -> (Cx, Rows) {
     let (challenge, email_change) = (fresh(), fresh());
     let (passkey, ceremony, trusted) =
         (new_passkey(user.id), new_ceremony(), new_trusted_device(user.id));
-    let tenant = cx.tenant.id;
-    let [_, trust, _] = trusted_devices::trust(tenant, &trusted, 9);
-    for query in [
+    let mut queries = factors_of(cx.tenant.id, user.id).to_vec();
+    queries.extend([
         credentials::retire(cx.tenant.id, user.id, START),
         challenges::insert(cx.tenant.id, &new_challenge(challenge, user.id)),
         attempts::add(cx.tenant.id, SUBJECT, Some(user.id), START),
         email_changes::insert(cx.tenant.id, &new_email_change(email_change, user.id)),
-        factors::begin_setup(tenant, user.id, Method::Totp, setup(), (START, LATER)),
-        factors::put(tenant, user.id, Method::Totp, (Some(KEY.to_vec()), 0), START),
-        factors::put(tenant, user.id, Method::Email, (None, 0), START),
-        factors::put_backup_codes(tenant, user.id, &[SUBJECT], START).remove(1),
-        factors::set_default(tenant, user.id, Some(Method::Totp), START),
-        passkeys::insert(tenant, &passkey, 9),
-        passkeys::begin(tenant, &ceremony, 9),
-        trust,
-    ] {
+        passkeys::insert(cx.tenant.id, &passkey, 9),
+        passkeys::begin(cx.tenant.id, &ceremony, 9),
+        trusted_devices::trust(cx.tenant.id, &trusted, 9)[1].clone(),
+    ]);
+    for query in queries {
         assert_eq!(world.execute(query).await, 1);
     }
     let session = one(world, "SELECT id FROM sessions").await;
@@ -171,6 +166,17 @@ fn new_email_change(id: EmailChangeId, user: UserId) -> email_changes::New {
         expires_at: LATER + Duration::from_secs(1),
         stop_expires_at: LATER + Duration::from_secs(1),
     }
+}
+
+/// A factor of each kind, one that waits, and a backup code.
+fn factors_of(tenant: TenantId, user: UserId) -> [Query; 5] {
+    [
+        factors::begin_setup(tenant, user, Method::Totp, setup(), (START, LATER)),
+        factors::put(tenant, user, Method::Totp, (Some(KEY.to_vec()), 0), START),
+        factors::put(tenant, user, Method::Email, (None, 0), START),
+        factors::put_backup_codes(tenant, user, &[SUBJECT], START).remove(1),
+        factors::set_default(tenant, user, Some(Method::Totp), START),
+    ]
 }
 
 /// The sealed key of an app, as far as the store cares.
@@ -402,6 +408,9 @@ const BOUND: &[(&str, Call)] = &[
         Ok(maybe(factors::default_method(tx, t, it.user.id).await?.as_ref()))
     }))),
     ("factors::set_default", Q(|t, it| factors::set_default(t, it.user.id, None, LATER))),
+    ("factors::remove_since", Q(|t, it| factors::remove_since(t, it.user.id, START)[0].clone())),
+    ("factors::remove_since passkeys", Q(|t, it| factors::remove_since(t, it.user.id, START)[1].clone())),
+    ("factors::remove_since backup codes", Q(|t, it| factors::remove_since(t, it.user.id, START)[2].clone())),
     ("factors::remove_all", Q(|t, it| factors::remove_all(t, it.user.id)[0].clone())),
     ("factors::remove_all setups", Q(|t, it| factors::remove_all(t, it.user.id)[1].clone())),
     ("factors::remove_all backup codes", Q(|t, it| factors::remove_all(t, it.user.id)[2].clone())),

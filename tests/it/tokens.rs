@@ -426,6 +426,14 @@ async fn what_a_refresh_token_rests_on_is_looked_at_each_time() {
     users::set_password(&acme, &grace, &password, false).await.unwrap();
     assert!(refused(&world.app, &token).await, "a new password");
 
+    // Whatever else raises the epoch, even where it left the session.
+    let token = fresh().await;
+    world.execute(sql("UPDATE users SET epoch = epoch + 1")).await;
+    assert!(refused(&world.app, &token).await, "newer credentials than the session's");
+    world.execute(sql("UPDATE sessions SET epoch = epoch + 1")).await;
+    assert!(refused(&world.app, &token).await, "newer credentials than the family's");
+    world.execute(sql("DELETE FROM sessions")).await;
+
     let token = fresh().await;
     let id: Vec<String> = world.rows(sql("SELECT id FROM sessions")).await;
     session::end(&acme, id[0].parse().unwrap()).await.unwrap();
@@ -570,6 +578,48 @@ async fn a_key_moved_to_another_row_does_not_open() {
     let second = world.second_node().await;
     let opened = keys::signing(&second.app, SigningAlgorithm::EdDsa).await;
     assert!(matches!(opened, Err(Error::Internal(_))));
+}
+
+/// Who can write to the database, but has not the master key, signs nothing.
+#[tokio::test]
+async fn a_public_key_that_somebody_put_into_the_table_verifies_nothing() {
+    use countersign::crypto::jose::SigningKey;
+    let (world, _, _, minted) = signed_in("{}").await;
+    let payload = minted.access_token.expose().split('.').nth(1).unwrap().to_owned();
+    let claims: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).unwrap()).unwrap();
+    let (mine, document) = SigningKey::generate(SigningAlgorithm::Es256).unwrap();
+    let forged = mine.sign("at+jwt", &claims).unwrap();
+    let add = "INSERT INTO signing_keys (kid, algorithm, state, private_key, public_key, created_at) \
+               VALUES ($1, 'ES256', $2, $3, $4, 1)";
+    let kid = mine.public().kid.as_str();
+    let of_ours = world.rows::<Vec<u8>>(sql("SELECT private_key FROM signing_keys")).await;
+    let ours: Vec<String> = world.rows(sql("SELECT kid FROM signing_keys")).await;
+    for sealed in [document.expose().clone(), of_ours[0].clone(), Vec::new()] {
+        for state in ["next", "retired"] {
+            let row = sql(add).bind(kid).bind(state).bind(sealed.clone());
+            world.execute(row.bind(mine.public().json.as_str())).await;
+            for app in [&world.app, &world.second_node().await.app] {
+                world.advance(Duration::from_mins(1));
+                let now = START;
+                assert!(tokens::verify(app, forged.expose(), now).await.is_err());
+                assert!(!keys::published(app).await.unwrap().contains(kid));
+                assert!(tokens::verify(app, minted.access_token.expose(), now).await.is_ok());
+            }
+            world.execute(sql("DELETE FROM signing_keys WHERE kid = $1").bind(kid)).await;
+        }
+    }
+    // Under the name of a key of ours, its private half in place.
+    let change = "UPDATE signing_keys SET public_key = $2 WHERE kid = $1";
+    let public = mine.public().json.replace(kid, &ours[0]);
+    world.execute(sql(change).bind(ours[0].as_str()).bind(public)).await;
+    let mut header = jsonwebtoken::Header::new(jsonwebtoken::Algorithm::ES256);
+    header.typ = Some("at+jwt".to_owned());
+    header.kid = Some(ours[0].clone());
+    let key = jsonwebtoken::EncodingKey::from_ec_der(document.expose());
+    let named = jsonwebtoken::encode(&header, &claims, &key).unwrap();
+    world.advance(Duration::from_mins(1));
+    assert!(tokens::verify(&world.app, &named, START).await.is_err());
+    assert!(!keys::published(&world.app).await.unwrap().contains(&ours[0]));
 }
 
 #[tokio::test]

@@ -220,7 +220,7 @@ async fn an_account_whose_time_is_over_is_deleted_with_everything() {
                WHERE id = $1";
     assert_eq!(world.rows::<String>(sql(row).bind(user.id)).await, ["{}"]);
     let mails = world.inbox(GRACE).await;
-    assert!(mails[0].subject.contains("was deleted"), "{}", mails[0].subject);
+    assert!(mails.iter().any(|mail| mail.subject.contains("was deleted")), "{mails:?}");
     assert_eq!(world.recorded(&acme, "user.deleted", "success").await, 1);
     // The address is free.
     world.user(&acme, GRACE).await;

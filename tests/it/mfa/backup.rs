@@ -60,7 +60,7 @@ async fn a_code_is_taken_in_any_spelling_and_once_only() {
         |code| code.replace('-', ""),
         |code| code.replace('-', " "),
         |code| format!("\t{}\n", code.replace('-', "\u{2013}")),
-        |code| code.chars().map(|c| format!("{c}-")).collect(),
+        |code| code.chars().flat_map(|c| [c, '-']).collect(),
     ];
     let mut client = world.client();
     for (number, spell) in spellings.into_iter().enumerate() {

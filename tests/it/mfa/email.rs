@@ -117,7 +117,7 @@ async fn without_a_code_under_way_every_code_is_too_late_and_counted() {
 async fn a_code_lives_as_long_as_its_step_at_most() {
     let (world, _, mut client, step) = with_step().await;
     world.advance(Duration::from_mins(4));
-    assert_eq!(client.ask_for_code(&step).await.data()["expires_in"], 360, "the step's rest");
+    assert_eq!(client.ask_for_code(&step).await.data()["expires_in"], 600, "the code's own time");
     let code = world.mailed_code(ALICE).await;
     world.advance(Duration::from_mins(6) - MICRO);
     let mut late = client.clone();

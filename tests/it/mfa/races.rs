@@ -9,6 +9,9 @@ use crate::support::{
     together,
 };
 
+/// A request that is about to be sent.
+type Work = std::pin::Pin<Box<dyn Future<Output = Answer> + Send>>;
+
 const ALICE: &str = "alice@example.com";
 /// Everybody needs a factor, and a mailed code is none.
 const REQUIRED: &str =
@@ -185,7 +188,6 @@ async fn a_device_trusted_while_a_factor_is_removed_is_trusted_no_more() {
         let code = alice.app.next(&world);
         let (mut one, mut other) = (owner.clone(), second.client());
         one.headers.insert("x-csrf-token", proof.parse().unwrap());
-        type Work = std::pin::Pin<Box<dyn Future<Output = Answer> + Send>>;
         let removal: Work =
             Box::pin(async move { one.post_json("/api/v1/me/mfa/email/disable", "{}").await });
         let fields = json!({"method": "totp", "code": code, "trust_device": true});

@@ -76,9 +76,16 @@ pub async fn finish(cx: &Cx, input: &Input) -> Result<Outcome> {
         .read((cx.tenant.id, search), |tx, (tenant, search)| {
             Box::pin(store::login::known(tx, *tenant, search))
         })
-        .await?
-        .ok_or_else(wrong)?;
-    match decide_passkey(&cx.tenant.settings, &known.user) {
+        .await?;
+    let Some(known) = known else {
+        spend(cx, &proved).await?;
+        return Err(wrong());
+    };
+    let decision = decide_passkey(&cx.tenant.settings, &known.user);
+    if decision != PasskeyDecision::Grant {
+        spend(cx, &proved).await?;
+    }
+    match decision {
         PasskeyDecision::Grant => grant(cx, input, &known, proved).await,
         PasskeyDecision::Suspended => Err(refuse(cx, &known.user, Code::AccountSuspended).await?),
         PasskeyDecision::ChangePassword => login::change_password(cx, &known.user).await,
@@ -97,6 +104,20 @@ pub async fn finish(cx: &Cx, input: &Input) -> Result<Outcome> {
             Err(refuse(cx, &known.user, Code::EmailNotVerified).await?)
         }
     }
+}
+
+/// Uses up an answer that opens nothing, so that it cannot be shown again when it would.
+async fn spend(cx: &Cx, proved: &Proved) -> Result<()> {
+    cx.app
+        .db
+        .write(proved.spent.clone(), |tx, spent| {
+            Box::pin(async move {
+                let counts = tx.pipeline(spent.to_vec()).await?;
+                let held = counts.iter().all(|changed| *changed == 1);
+                if held { Ok(()) } else { Err(Error::refused(Code::InvalidCredentials)) }
+            })
+        })
+        .await
 }
 
 async fn grant(cx: &Cx, input: &Input, known: &Known, proved: Proved) -> Result<Outcome> {

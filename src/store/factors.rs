@@ -247,7 +247,6 @@ pub fn set_default(
 }
 
 /// Takes the factors of a user out of use that were enrolled at `since` or later.
-#[must_use]
 pub fn remove_since(tenant: TenantId, user: UserId, since: Timestamp) -> [Query; 3] {
     [
         sql("DELETE FROM factors WHERE tenant_id = $1 AND user_id = $2 AND created_at >= $3")

@@ -14,7 +14,7 @@ use countersign::{
 };
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Client, PASSWORD, World, operator, together};
+use crate::support::{Answer, Client, PASSWORD, World, factors::Authenticator, operator, together};
 
 const GRACE: &str = "grace@example.com";
 const NOBODY: &str = "nobody@example.com";
@@ -582,24 +582,6 @@ async fn two_nodes_share_what_a_visitor_has() {
     world.client().portal("refresh", &body).await.data();
 }
 
-/// The code of an authenticator app (RFC 6238) with a key in base 32.
-fn totp(key: &str, seconds: u64) -> String {
-    use aws_lc_rs::hmac;
-    let mut bits = String::new();
-    for letter in key.bytes() {
-        let value = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567".iter().position(|it| *it == letter);
-        bits += &format!("{:05b}", value.unwrap());
-    }
-    let octets = bits.as_bytes().chunks_exact(8);
-    let octet = |bits: &[u8]| u8::from_str_radix(std::str::from_utf8(bits).unwrap(), 2).unwrap();
-    let key: Vec<u8> = octets.map(octet).collect();
-    let key = hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, &key);
-    let tag = hmac::sign(&key, &(seconds / 30).to_be_bytes());
-    let start = usize::from(tag.as_ref()[19] & 15);
-    let word: [u8; 4] = tag.as_ref()[start..start + 4].try_into().unwrap();
-    format!("{:06}", (u32::from_be_bytes(word) & 0x7fff_ffff) % 1_000_000)
-}
-
 /// POSTs as somebody in the middle of a sign-in that waits for a first factor.
 async fn enrolling(client: &mut Client, token: &str, path: &str, body: &Value) -> Value {
     client.headers.insert("x-mfa-token", token.parse().unwrap());
@@ -621,7 +603,7 @@ async fn a_sign_in_that_waits_for_a_first_factor_ends_with_the_tokens() {
     assert_eq!(data["status"], "mfa_enrollment_required");
     let token = text(&data, "mfa_token");
     let offer = enrolling(&mut client, &token, "totp/setup", &Value::Null).await;
-    let code = totp(&text(&offer, "secret"), world.app.clock.now().millis() / 1000);
+    let code = Authenticator::typed(&text(&offer, "secret")).code(&world);
     let data = enrolling(&mut client, &token, "totp/confirm", &json!({"code": code})).await;
     assert_eq!((&data["status"], &data["token_type"]), (&json!("enabled"), &json!("Bearer")));
     let me = client.by_token(&text(&data, "access_token"), "GET", "/api/v1/me/mfa").await;

@@ -213,6 +213,35 @@ async fn a_suspended_account_or_tenant_is_told_so_after_the_proof() {
 }
 
 #[tokio::test]
+async fn a_right_answer_that_led_nowhere_is_used_up_too() {
+    for case in ["suspended", "unverified", "password due"] {
+        let (world, acme, grace) = grace("{}").await;
+        match case {
+            "suspended" => {
+                users::set_status(&acme, &grace.user, UserStatus::Suspended).await.unwrap();
+            }
+            "unverified" => {
+                world.execute(sql("UPDATE users SET email_verified_at = NULL")).await;
+            }
+            _ => {
+                world.execute(sql("UPDATE users SET must_change_password = TRUE")).await;
+            }
+        }
+        let mut client = world.client();
+        let begun = Begun::of(&begin_sign_in(&mut client, "acme").await);
+        let answer = grace.device.get(&begun.options, ORIGIN).answer();
+        let first = finish_sign_in(&mut client, "acme", &begun.id, &answer).await;
+        assert!(first.set_cookie("session").is_none(), "{case}");
+        let free = "UPDATE users SET status = 'active', email_verified_at = 0, \
+                    must_change_password = FALSE";
+        world.execute(sql(free)).await;
+        let again = finish_sign_in(&mut client, "acme", &begun.id, &answer).await;
+        assert_eq!(again.refused(401), "invalid_credentials", "{case}");
+        assert_eq!(sign_in(&world, "acme", &grace.device).await.1.data()["status"], "success");
+    }
+}
+
+#[tokio::test]
 async fn where_a_new_password_is_due_a_passkey_does_not_spare_it() {
     let (world, acme, grace) = grace("{}").await;
     let new = Password::parse("an entirely different phrase").unwrap();

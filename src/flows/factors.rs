@@ -20,7 +20,7 @@ use crate::{
         second_factor::BACKUP,
         session::open::{Grounds, Opening, SignedIn, Visitor, is_overtaken},
     },
-    id::PasskeyId,
+    id::{PasskeyId, SessionId},
     mail::message::Message,
     secret::Secret,
     store::{self, factors::Factor, passkeys::Passkey},
@@ -210,6 +210,9 @@ async fn enrol(by: &Enroller, before: &Overview, new: Enrolment) -> Result<Enrol
     if let Some(codes) = &backup_codes {
         rows.extend(codes.rows(person)?);
     }
+    if !before.has_factor() {
+        rows.push(store::users::renew_epoch(tenant, user, cx.now));
+    }
     if new.method == Method::Email {
         rows.push(store::users::verify_email(tenant, user, cx.now));
     }
@@ -218,7 +221,7 @@ async fn enrol(by: &Enroller, before: &Overview, new: Enrolment) -> Result<Enrol
     }
     let signed_in = match &by.standing {
         Standing::Session(me) => {
-            rows.push(store::sessions::end_others(tenant, user, me.session.id));
+            rows.extend(end_others(person, me.session.id));
             write(person, new.must, rows).await?;
             None
         }
@@ -232,7 +235,7 @@ async fn enrol(by: &Enroller, before: &Overview, new: Enrolment) -> Result<Enrol
                 opening.must(query);
             }
             opening.also(rows);
-            opening.also([store::sessions::end_others(tenant, user, opening.id())]);
+            opening.also(end_others(person, opening.id()));
             opening.mint(cx, step.client_id.as_deref()).await?;
             match opening.write(cx).await {
                 Err(error) if is_overtaken(&error) => return Err(too_late(cx, step).await?),
@@ -242,6 +245,16 @@ async fn enrol(by: &Enroller, before: &Overview, new: Enrolment) -> Result<Enrol
     };
     cx.app.mail_due.notify_one();
     Ok(Enrolled { backup_codes, signed_in })
+}
+
+/// Ends all sessions but one, which lives on with its tokens.
+fn end_others(person: &Person, keep: SessionId) -> [Query; 3] {
+    let tenant = person.cx.tenant.id;
+    [
+        store::sessions::end_others(tenant, person.user.id, keep),
+        store::sessions::carry_over(tenant, keep),
+        store::grants::carry_over(tenant, keep),
+    ]
 }
 
 /// The session at the end of an enrolment step: the password was checked, the factor just now.

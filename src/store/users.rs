@@ -175,6 +175,16 @@ pub async fn delete(tx: &mut Tx, tenant: TenantId, user: UserId, now: Timestamp)
     Ok(changed == 1)
 }
 
+/// Starts a new epoch because a password alone is no longer enough: every session and step of an
+/// older one is dead, and one whose password is just being checked will be.
+pub fn renew_epoch(tenant: TenantId, user: UserId, now: Timestamp) -> Query {
+    sql("UPDATE users SET epoch = epoch + 1, updated_at = $3 \
+         WHERE tenant_id = $1 AND id = $2 AND deleted_at IS NULL")
+    .bind(tenant)
+    .bind(user)
+    .bind(now)
+}
+
 /// Starts a new epoch of a user's credentials: every session and step of an older one is dead.
 pub fn start_epoch(tenant: TenantId, user: UserId, now: Timestamp) -> Query {
     sql("UPDATE users SET epoch = epoch + 1, must_change_password = FALSE, updated_at = $3 \

@@ -554,6 +554,7 @@ const BOUND: &[(&str, Call)] = &[
     }))),
     ("users::set_must_change_password", Q(|t, it| users::set_must_change_password(t, it.user.id, true, LATER))),
     ("users::delete", F(|tx, t, it| Box::pin(async move { Ok(u64::from(users::delete(tx, t, it.user.id, LATER).await?)) }))),
+    ("users::renew_epoch", Q(|t, it| users::renew_epoch(t, it.user.id, LATER))),
     ("users::start_epoch", Q(|t, it| users::start_epoch(t, it.user.id, LATER))),
 ];
 

@@ -1,6 +1,10 @@
 //! One thing used many times at the same moment, on one node and on two of one database.
 
-use countersign::{db::sql, flows::Cx};
+use countersign::{
+    db::sql,
+    domain::{email::Email, password::Password, session::Persistence},
+    flows::{Cx, login},
+};
 use serde_json::{Value, json};
 
 use crate::support::{
@@ -198,6 +202,31 @@ async fn a_device_trusted_while_a_factor_is_removed_is_trusted_no_more() {
         assert_eq!(world.count("SELECT COUNT(*) FROM trusted_devices").await, 0, "{round}");
         assert_eq!(sessions(&world).await, 1, "{round}");
     }
+}
+
+/// A password that was checked while the first factor was enrolled opens nothing by itself.
+#[tokio::test]
+async fn a_password_checked_during_an_enrolment_is_asked_for_the_factor() {
+    let world = World::new().await;
+    let acme = world.acme().await;
+    world.user(&acme, ALICE).await;
+    let mut client = world.client();
+    client.login("acme", ALICE, PASSWORD).await.data();
+    let input = login::Input {
+        email: Email::parse(ALICE).unwrap(),
+        password: Password::parse(PASSWORD).unwrap(),
+        persistence: Persistence::Browser,
+        device: None,
+        trusted_device: None,
+        client_id: None,
+    };
+    let looked = login::look(&acme, &input).await.unwrap();
+    assert!(looked.is_right());
+    world.enrol_totp(&acme, &mut client).await;
+    let outcome = login::conclude(&acme, &input, looked).await.unwrap();
+    assert!(matches!(outcome, login::Outcome::Challenge { .. }), "{outcome:?}");
+    assert_eq!(sessions(&world).await, 1);
+    assert_eq!(client.factors().await["enabled"], true, "its own session lives on");
 }
 
 /// One enrolment, confirmed by a session fifty times at once.

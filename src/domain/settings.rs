@@ -350,19 +350,23 @@ fn days(days: u32) -> Duration {
 }
 
 /// The methods that both layers allow. Where nothing gets in without a passkey, nothing else
-/// stands in for one.
+/// stands in for one. Where the layers have no factor in common, all that are not refused by name
+/// count, so that nobody is locked out by two lists that do not know of each other.
 fn methods(p: &MfaLayer, t: &MfaLayer, passkey: PasskeySignIn) -> Vec<Method> {
+    if passkey == PasskeySignIn::Required {
+        return vec![Method::Webauthn];
+    }
     let named = |layer: &MfaLayer, method| {
         layer.methods.as_ref().is_none_or(|methods| methods.contains(&method))
     };
     let mailed = granted(p.email_allowed, t.email_allowed, true);
-    let counts = |method: &Method| {
-        named(p, *method)
-            && named(t, *method)
-            && (*method != Method::Email || mailed)
-            && (*method == Method::Webauthn || passkey != PasskeySignIn::Required)
-    };
-    Method::ALL.into_iter().filter(counts).collect()
+    let possible = Method::ALL.into_iter().filter(|method| *method != Method::Email || mailed);
+    let both = possible.clone().filter(|method| named(p, *method) && named(t, *method));
+    if both.clone().any(|method| method != Method::BackupCode) {
+        both.collect()
+    } else {
+        possible.collect()
+    }
 }
 
 /// Where nothing gets in without a passkey, no device does.
@@ -505,6 +509,11 @@ impl SettingsLayer {
             "mfa.methods: at least one of webauthn, totp and email",
         );
         let passkeys = &self.passkeys;
+        let demanded = passkeys.sign_in == Some(PasskeySignIn::Required);
+        check(
+            !demanded || mfa.methods.as_ref().is_none_or(|it| it.contains(&Method::Webauthn)),
+            "mfa.methods: webauthn too, since passkeys.sign_in demands it",
+        );
         check(
             passkeys.rp_id.as_deref().is_none_or(is_domain),
             "passkeys.rp_id: a domain in lower case",

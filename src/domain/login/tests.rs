@@ -136,3 +136,11 @@ fn backup_codes_alone_are_no_second_factor() {
     let codes = Account { methods: vec![Method::BackupCode], ..account() };
     assert_eq!(decided("{}", codes), Decision::Grant);
 }
+
+#[test]
+fn a_trusted_device_does_not_stand_in_for_a_passkey_that_is_demanded() {
+    let account = Account { methods: vec![Method::Webauthn], device_trusted: true, ..account() };
+    assert_eq!(decided("{}", account.clone()), Decision::Grant);
+    let demanded = decided(r#"{"passkeys": {"sign_in": "required"}}"#, account);
+    assert!(matches!(demanded, Decision::Challenge { .. }), "{demanded:?}");
+}

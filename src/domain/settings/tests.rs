@@ -108,6 +108,17 @@ fn only_methods_that_both_layers_name_count() {
 }
 
 #[test]
+fn two_lists_without_a_factor_in_common_lock_nobody_out() {
+    let settings = effective(
+        r#"{"mfa": {"methods": ["totp"], "email_allowed": false}}"#,
+        r#"{"mfa": {"methods": ["email", "backup_code"]}}"#,
+    );
+    assert_eq!(settings.mfa_methods, [Method::Webauthn, Method::Totp, Method::BackupCode]);
+    let demanded = layer(r#"{"passkeys": {"sign_in": "required"}, "mfa": {"methods": ["totp"]}}"#);
+    assert_eq!(demanded.faults().len(), 1, "{:?}", demanded.faults());
+}
+
+#[test]
 fn an_origin_is_given_as_browsers_spell_it() {
     let faults =
         |text: &str| layer(&format!(r#"{{"passkeys": {{"origins": ["{text}"]}}}}"#)).faults();

@@ -75,10 +75,9 @@ pub async fn by_slug(app: &App, slug: &Slug) -> Result<Option<Arc<Tenant>>> {
 /// # Errors
 /// Where the database fails.
 pub async fn by_id(app: &App, tenant: TenantId) -> Result<Option<Arc<Tenant>>> {
-    let slug =
-        app.db.read(tenant, |tx, tenant| Box::pin(store::tenants::slug_of(tx, *tenant))).await?;
-    let Some(slug) = slug else { return Ok(None) };
-    by_slug(app, &Slug::parse(&slug).doing("reading a stored slug")?).await
+    let found =
+        app.db.read(tenant, |tx, tenant| Box::pin(store::tenants::by_id(tx, *tenant))).await?;
+    found.map(|(slug, row)| app.tenants.parsed(&slug, row)).transpose()
 }
 
 /// The tenant of an id, in use.
@@ -86,9 +85,7 @@ pub async fn by_id(app: &App, tenant: TenantId) -> Result<Option<Arc<Tenant>>> {
 /// # Errors
 /// `tenant_not_found`, `tenant_suspended`, or where the database fails.
 pub async fn resolve_id(app: &App, tenant: TenantId) -> Result<Arc<Tenant>> {
-    let slug =
-        app.db.read(tenant, |tx, tenant| Box::pin(store::tenants::slug_of(tx, *tenant))).await?;
-    resolve(app, &slug.ok_or_else(|| Error::refused(Code::TenantNotFound))?).await
+    in_use(by_id(app, tenant).await?)
 }
 
 /// The tenant that a request names, in use.
@@ -96,9 +93,12 @@ pub async fn resolve_id(app: &App, tenant: TenantId) -> Result<Arc<Tenant>> {
 /// # Errors
 /// `tenant_not_found`, `tenant_suspended`, or where the database fails.
 pub async fn resolve(app: &App, slug: &str) -> Result<Arc<Tenant>> {
-    let not_found = || Error::refused(Code::TenantNotFound);
-    let slug = Slug::parse(slug).map_err(|_| not_found())?;
-    let tenant = by_slug(app, &slug).await?.ok_or_else(not_found)?;
+    let slug = Slug::parse(slug).map_err(|_| Error::refused(Code::TenantNotFound))?;
+    in_use(by_slug(app, &slug).await?)
+}
+
+fn in_use(tenant: Option<Arc<Tenant>>) -> Result<Arc<Tenant>> {
+    let tenant = tenant.ok_or_else(|| Error::refused(Code::TenantNotFound))?;
     if tenant.status == Status::Suspended {
         return Err(Error::refused(Code::TenantSuspended));
     }

@@ -67,12 +67,31 @@ pub async fn by_slug(tx: &mut Tx, slug: &Slug) -> Result<Option<TenantRow>> {
     .await
 }
 
-/// The slug of a tenant.
-pub async fn slug_of(tx: &mut Tx, tenant: TenantId) -> Result<Option<String>> {
-    sql("SELECT slug FROM tenants WHERE id = $1 AND deleted_at IS NULL")
+/// A tenant with its slug.
+struct Named {
+    slug: String,
+    row: TenantRow,
+}
+
+impl FromRow for Named {
+    fn from_row(row: &Row) -> Result<Self> {
+        Ok(Self { slug: row.get("slug")?, row: TenantRow::from_row(row)? })
+    }
+}
+
+/// The tenant of an id and its slug, deleted ones excepted.
+pub async fn by_id(tx: &mut Tx, tenant: TenantId) -> Result<Option<(Slug, TenantRow)>> {
+    let named: Option<Named> =
+        sql("SELECT t.slug, t.id, t.partner_id, t.name, t.status, t.settings, t.branding, \
+                p.status AS partner_status, p.settings AS partner_settings, \
+                p.branding AS partner_branding \
+         FROM tenants t JOIN partners p ON p.id = t.partner_id \
+         WHERE t.id = $1 AND t.deleted_at IS NULL AND p.deleted_at IS NULL")
         .bind(tenant)
         .optional(tx)
-        .await
+        .await?;
+    let Some(Named { slug, row }) = named else { return Ok(None) };
+    Ok(Some((Slug::parse(&slug).doing("reading a stored slug")?, row)))
 }
 
 /// The settings, the partner's and its own, of up to `limit` tenants in use that name origins of

@@ -9,7 +9,7 @@ use crate::{
     clock::Timestamp,
     domain::{
         factor::Method,
-        settings::{PasskeySignIn, Settings},
+        settings::Settings,
         user::{User, UserStatus},
     },
 };
@@ -96,11 +96,8 @@ pub fn decide(settings: &Settings, facts: &Facts, now: Timestamp) -> Decision {
     if account.must_change_password || is_expired(settings, account, now) {
         return Decision::ChangePassword;
     }
-    // A device that was trusted before the tenant gave that up is trusted no longer; nor is one
-    // that was trusted by something else where nothing gets in without a passkey.
-    let trusted = account.device_trusted
-        && !settings.trusted_device_lifetime.is_zero()
-        && settings.passkeys.sign_in != PasskeySignIn::Required;
+    // A device that was trusted before the tenant gave that up is trusted no longer.
+    let trusted = account.device_trusted && !settings.trusted_device_lifetime.is_zero();
     if trusted || !(settings.mfa_required || has_factor(&account.methods)) {
         return Decision::Grant;
     }

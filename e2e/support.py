@@ -55,7 +55,8 @@ class Answer:
     @property
     def data(self):
         assert self.status == 200, f"{self.status} {self.text}"
-        return self.json["data"]
+        # The portal's answers come without the envelope.
+        return self.json.get("data", self.json)
 
 
 class Client:

@@ -17,7 +17,6 @@ use super::{
 };
 use crate::{
     app::App,
-    clock::Timestamp,
     flows::{Cx, session::open::SignedIn},
 };
 
@@ -70,23 +69,28 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
         .merge(me::routes())
 }
 
-/// A successful answer in the envelope, with the cookies it sets.
+/// A successful answer, with the cookies it sets.
 #[derive(Debug)]
-pub struct Reply<T> {
-    body: ApiResponse<T>,
+pub struct Answer<B> {
+    body: B,
     cookies: Vec<Cookie<'static>>,
 }
+
+/// A successful answer in the envelope.
+pub type Reply<T> = Answer<ApiResponse<T>>;
 
 impl<T> Reply<T> {
     /// An answer to the request of `cx`.
     pub fn new(cx: &Cx, data: T) -> Self {
-        Self::at(&cx.caller.request_id, cx.now, data)
+        let meta = MetaResponse::new(&cx.caller.request_id, cx.now);
+        Self::bare(ApiResponse { data, meta })
     }
+}
 
-    /// An answer to a request before there is a tenant.
-    fn at(request: &str, now: Timestamp, data: T) -> Self {
-        let meta = MetaResponse::new(request, now);
-        Self { body: ApiResponse { data, meta }, cookies: Vec::new() }
+impl<B> Answer<B> {
+    /// An answer without the envelope.
+    pub fn bare(body: B) -> Self {
+        Self { body, cookies: Vec::new() }
     }
 
     /// The same, setting a cookie.
@@ -97,7 +101,7 @@ impl<T> Reply<T> {
     }
 }
 
-impl<T: Serialize> IntoResponse for Reply<T> {
+impl<B: Serialize> IntoResponse for Answer<B> {
     fn into_response(self) -> Response {
         let body = match serde_json::to_vec(&self.body) {
             Ok(body) => body,

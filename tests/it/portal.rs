@@ -80,6 +80,7 @@ async fn two_steps_lead_to_tokens_and_to_no_session_cookie() {
     let body = json!({"flow_token": identified["flow_token"], "password": PASSWORD});
     let answer = client.portal("authenticate", &body).await;
     let data = answer.data();
+    assert_eq!(answer.json()["access_token"], data["access_token"], "no envelope");
     let acme = world.cx("acme").await;
     assert_eq!(data["status"], "success");
     assert_eq!(data["token_type"], "Bearer");
@@ -627,9 +628,6 @@ fn the_schemas_have_the_documented_names() {
             text(schema, "$ref").rsplit('/').next().unwrap().to_owned()
         };
         assert_eq!(name(&operation["requestBody"]), request);
-        let envelope = name(&operation["responses"]["200"]);
-        let envelope = &document["components"]["schemas"][envelope]["properties"];
-        let reference = text(&envelope["data"], "$ref");
-        assert_eq!(reference.rsplit('/').next().unwrap(), data);
+        assert_eq!(name(&operation["responses"]["200"]), data);
     }
 }

@@ -292,11 +292,12 @@ impl Answer {
             .unwrap_or_else(|_| panic!("not JSON: {} {}", self.status, self.text))
     }
 
-    /// `data` of a success.
+    /// `data` of a success; the whole of one that comes without the envelope, as the portal's do.
     #[track_caller]
     pub(crate) fn data(&self) -> Value {
         assert_eq!(self.status, StatusCode::OK, "{}", self.text);
-        self.json()["data"].clone()
+        let mut body = self.json();
+        body.get_mut("data").map(Value::take).unwrap_or(body)
     }
 
     /// The `code` of a refusal with `status`.

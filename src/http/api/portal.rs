@@ -1,7 +1,7 @@
 //! The portal's sign-in: `POST identify`, `authenticate`, `login`, `logout`, `refresh` under
 //! `/api/v1/auth`.
 //!
-//! The portal keeps its tokens itself, so none of these sets or reads a session's cookie; only a
+//! The answers come without the envelope, as the reference names them. The portal keeps its tokens itself, so none of these sets or reads a session's cookie; only a
 //! device is known again by its own.
 
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 
-use super::{Reply, Said};
+use super::{Answer, Said};
 use crate::{
     app::App,
     domain::{
@@ -31,7 +31,7 @@ use crate::{
         door::Door,
         error::with_field,
         extract::Body,
-        wire::{ApiResponse, ClassName, HTTPValidationError, TokenFields},
+        wire::{HTTPValidationError, TokenFields},
     },
 };
 
@@ -98,12 +98,6 @@ pub struct IdentifyResponse {
     expires_in: u64,
 }
 
-impl ClassName for IdentifyResponse {
-    const CLASS_NAME: &'static str = "IdentifyResponse";
-}
-
-type IdentifyReply = ApiResponse<IdentifyResponse>;
-
 /// Identify
 ///
 /// The first step of a sign-in by an address alone. It tells nobody whether the address has an
@@ -115,14 +109,14 @@ type IdentifyReply = ApiResponse<IdentifyResponse>;
     operation_id = "identify_api_v1_auth_identify_post",
     request_body = IdentifyRequest,
     responses(
-        (status = 200, description = "Successful Response", body = IdentifyReply),
+        (status = 200, description = "Successful Response", body = IdentifyResponse),
         (status = 422, description = "Validation Error", body = HTTPValidationError),
     )
 )]
 pub(super) async fn identify(
     visitor: Visitor,
     Body(body): Body<IdentifyRequest>,
-) -> Result<Reply<IdentifyResponse>> {
+) -> Result<Answer<IdentifyResponse>> {
     let email = Email::parse(&body.email)
         .map_err(|fault| Error::Invalid(vec![Fault::at_field("email", fault.reason())]))?;
     let identified = portal::identify(&visitor.visit, &email).await?;
@@ -131,7 +125,7 @@ pub(super) async fn identify(
         tenants: choices(&identified.tenants),
         expires_in: FLOW_LIFETIME.as_secs(),
     };
-    Ok(visitor.reply(data))
+    Ok(Answer::bare(data))
 }
 
 /// The second step: the password.
@@ -195,12 +189,6 @@ pub struct AuthenticateResponse {
     default_method: Option<&'static str>,
 }
 
-impl ClassName for AuthenticateResponse {
-    const CLASS_NAME: &'static str = "AuthenticateResponse";
-}
-
-type AuthenticateReply = ApiResponse<AuthenticateResponse>;
-
 /// Authenticate
 ///
 /// The second step: the password. Where it fits accounts in several tenants, the answer is 400
@@ -213,7 +201,7 @@ type AuthenticateReply = ApiResponse<AuthenticateResponse>;
     operation_id = "authenticate_api_v1_auth_authenticate_post",
     request_body = AuthenticateRequest,
     responses(
-        (status = 200, description = "Successful Response", body = AuthenticateReply),
+        (status = 200, description = "Successful Response", body = AuthenticateResponse),
         (status = 422, description = "Validation Error", body = HTTPValidationError),
     )
 )]
@@ -267,12 +255,6 @@ impl std::fmt::Debug for PortalLoginRequest {
 #[serde(transparent)]
 pub struct PortalLoginResponse(AuthenticateResponse);
 
-impl ClassName for PortalLoginResponse {
-    const CLASS_NAME: &'static str = "scaikey__api__v1__me__auth__LoginResponse";
-}
-
-type PortalLoginReply = ApiResponse<PortalLoginResponse>;
-
 /// Portal Login
 ///
 /// Address and password at once, for older clients. Where they fit accounts in several tenants,
@@ -284,7 +266,7 @@ type PortalLoginReply = ApiResponse<PortalLoginResponse>;
     operation_id = "login_api_v1_auth_login_post",
     request_body = PortalLoginRequest,
     responses(
-        (status = 200, description = "Successful Response", body = PortalLoginReply),
+        (status = 200, description = "Successful Response", body = PortalLoginResponse),
         (status = 422, description = "Validation Error", body = HTTPValidationError),
     )
 )]
@@ -314,11 +296,11 @@ pub(super) async fn portal_login(
     operation_id = "logout_api_v1_auth_logout_post",
     responses((status = 200, description = "Successful Response", body = serde_json::Value))
 )]
-pub(super) async fn portal_logout(visitor: Visitor) -> Result<Reply<Said>> {
+pub(super) async fn portal_logout(visitor: Visitor) -> Result<Answer<Said>> {
     let token = visitor.door.bearer().ok_or_else(|| Error::refused(Code::NotAuthenticated))?;
     portal::sign_out(&visitor.visit, token).await?;
     let message = visitor.say("answer.signed_out");
-    Ok(visitor.reply(Said { status: "signed_out", message }))
+    Ok(Answer::bare(Said { status: "signed_out", message }))
 }
 
 /// A refresh token to be exchanged.
@@ -341,12 +323,6 @@ impl std::fmt::Debug for RefreshRequest {
 #[serde(transparent)]
 pub struct RefreshResponse(TokenFields);
 
-impl ClassName for RefreshResponse {
-    const CLASS_NAME: &'static str = "RefreshResponse";
-}
-
-type RefreshReply = ApiResponse<RefreshResponse>;
-
 /// Portal Refresh
 ///
 /// Exchanges a refresh token for the next one and a new access token. A refresh token is good
@@ -358,23 +334,19 @@ type RefreshReply = ApiResponse<RefreshResponse>;
     operation_id = "refresh_api_v1_auth_refresh_post",
     request_body = RefreshRequest,
     responses(
-        (status = 200, description = "Successful Response", body = RefreshReply),
+        (status = 200, description = "Successful Response", body = RefreshResponse),
         (status = 422, description = "Validation Error", body = HTTPValidationError),
     )
 )]
 pub(super) async fn portal_refresh(
     visitor: Visitor,
     Body(body): Body<RefreshRequest>,
-) -> Result<Reply<RefreshResponse>> {
+) -> Result<Answer<RefreshResponse>> {
     let refreshed = portal::refresh(&visitor.visit, &body.refresh_token).await?;
-    Ok(visitor.reply(RefreshResponse(TokenFields::of(&refreshed.minted))))
+    Ok(Answer::bare(RefreshResponse(TokenFields::of(&refreshed.minted))))
 }
 
 impl Visitor {
-    fn reply<T>(&self, data: T) -> Reply<T> {
-        Reply::at(&self.visit.caller.request_id, self.visit.now, data)
-    }
-
     fn say(&self, key: &str) -> String {
         self.visit.app.view.texts().say(self.visit.caller.locale, key, minijinja::context! {})
     }
@@ -394,7 +366,7 @@ impl Visitor {
         let mut data = answer(&outcome);
         data.tenant_id = Some(cx.tenant.id.to_string());
         data.tenant_slug = Some(cx.tenant.slug.as_str().to_owned());
-        let reply = self.reply(wrap(data));
+        let reply = Answer::bare(wrap(data));
         Ok(match &outcome {
             login::Outcome::SignedIn(signed_in) => match &signed_in.device {
                 Some(device) => reply.with_cookie(cookies::device(&cx, device)),

@@ -68,7 +68,7 @@ layer! {
 }
 
 layer! {
-    /// What a password must be; see [`PasswordPolicy`].
+    /// What a password must be; see [`PasswordPolicy`](crate::domain::password::PasswordPolicy).
     PasswordPolicyLayer {
         /// Characters at least; never below 8.
         min_length: usize,

@@ -17,6 +17,18 @@ use crate::{
     flows::tokens::Minted,
 };
 
+/// Gives types that hold secrets a `Debug` that tells their names alone.
+macro_rules! named_only {
+    ($($kind:ident),+ $(,)?) => {$(
+        impl std::fmt::Debug for $kind {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(stringify!($kind))
+            }
+        }
+    )+};
+}
+pub(super) use named_only;
+
 /// One fault of a request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct ValidationError {
@@ -100,6 +112,8 @@ pub struct TokenFields {
     pub scope: String,
 }
 
+named_only!(TokenFields);
+
 impl TokenFields {
     /// The fields of tokens just made.
     #[must_use]
@@ -111,12 +125,6 @@ impl TokenFields {
             refresh_token: minted.refresh_token.expose().clone(),
             scope: minted.scope.clone(),
         }
-    }
-}
-
-impl std::fmt::Debug for TokenFields {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("TokenFields")
     }
 }
 

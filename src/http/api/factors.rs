@@ -100,7 +100,7 @@ pub(super) struct ProofRequest {
 }
 
 /// What is answered when a factor is in use.
-#[derive(Debug, Serialize)]
+#[derive(Serialize)]
 struct Enabled {
     status: &'static str,
     method: &'static str,

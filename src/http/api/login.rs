@@ -15,7 +15,7 @@ use crate::{
         cookies,
         door::Door,
         extract::Body,
-        wire::{ApiResponse, ClassName, HTTPValidationError},
+        wire::{ApiResponse, ClassName, HTTPValidationError, named_only},
     },
 };
 
@@ -38,14 +38,8 @@ pub struct LoginRequest {
     trusted_device_token: Option<String>,
 }
 
-impl std::fmt::Debug for LoginRequest {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("LoginRequest")
-    }
-}
-
 /// Login response.
-#[derive(Debug, Default, Serialize, ToSchema)]
+#[derive(Default, Serialize, ToSchema)]
 #[schema(as = scaikey__schemas__auth__LoginResponse)]
 pub struct LoginResponse {
     /// `success`, `mfa_required`, `mfa_enrollment_required` or `password_change_required`.
@@ -165,3 +159,5 @@ pub(super) fn parse(email: &str, password: &str) -> Result<(Email, Password)> {
         _ => Err(Error::Invalid(faults)),
     }
 }
+
+named_only!(LoginRequest, LoginResponse);

@@ -17,7 +17,7 @@ use crate::{
         cookies,
         door::Door,
         extract::{Body, QueryOrForm},
-        wire::{ApiResponse, ClassName, HTTPValidationError, TokenFields},
+        wire::{ApiResponse, ClassName, HTTPValidationError, TokenFields, named_only},
     },
 };
 
@@ -155,14 +155,8 @@ pub struct MFAChallengeRequest {
     device_fingerprint: Option<String>,
 }
 
-impl std::fmt::Debug for MFAChallengeRequest {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("MFAChallengeRequest")
-    }
-}
-
 /// MFA challenge response.
-#[derive(Debug, Default, Serialize, ToSchema)]
+#[derive(Default, Serialize, ToSchema)]
 pub struct MFAChallengeResponse {
     /// `success` or `failed`.
     status: &'static str,
@@ -270,3 +264,5 @@ fn missing(field: &str) -> Fault {
         message: "Field required".to_owned(),
     }
 }
+
+named_only!(MFAChallengeRequest, MFAChallengeResponse);

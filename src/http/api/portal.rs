@@ -31,7 +31,7 @@ use crate::{
         door::Door,
         error::with_field,
         extract::Body,
-        wire::{HTTPValidationError, TokenFields},
+        wire::{HTTPValidationError, TokenFields, named_only},
     },
 };
 
@@ -87,7 +87,7 @@ pub struct IdentifyRequest {
 }
 
 /// The first step's answer: of the same form for every address.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Serialize, ToSchema)]
 pub struct IdentifyResponse {
     /// What the second step goes on from.
     flow_token: String,
@@ -149,14 +149,8 @@ pub struct AuthenticateRequest {
     trusted_device_token: Option<String>,
 }
 
-impl std::fmt::Debug for AuthenticateRequest {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("AuthenticateRequest")
-    }
-}
-
 /// What a right password led to.
-#[derive(Debug, Default, Serialize, ToSchema)]
+#[derive(Default, Serialize, ToSchema)]
 pub struct AuthenticateResponse {
     /// `success`, `mfa_required`, `mfa_enrollment_required` or `password_change_required`.
     status: &'static str,
@@ -243,14 +237,8 @@ pub struct PortalLoginRequest {
     trusted_device_token: Option<String>,
 }
 
-impl std::fmt::Debug for PortalLoginRequest {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("PortalLoginRequest")
-    }
-}
-
 /// What a right password led to, as `authenticate` answers it.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Serialize, ToSchema)]
 #[schema(as = scaikey__api__v1__me__auth__LoginResponse)]
 #[serde(transparent)]
 pub struct PortalLoginResponse(AuthenticateResponse);
@@ -311,14 +299,8 @@ pub struct RefreshRequest {
     refresh_token: String,
 }
 
-impl std::fmt::Debug for RefreshRequest {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("RefreshRequest")
-    }
-}
-
 /// The next tokens.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Serialize, ToSchema)]
 #[schema(as = scaikey__api__v1__me__auth__RefreshResponse)]
 #[serde(transparent)]
 pub struct RefreshResponse(TokenFields);
@@ -418,3 +400,13 @@ fn answer(outcome: &login::Outcome) -> AuthenticateResponse {
         },
     }
 }
+
+named_only!(
+    AuthenticateRequest,
+    PortalLoginRequest,
+    RefreshRequest,
+    IdentifyResponse,
+    AuthenticateResponse,
+    PortalLoginResponse,
+    RefreshResponse
+);

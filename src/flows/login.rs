@@ -30,6 +30,7 @@ use crate::{
         tenants,
     },
     id::UserId,
+    secret::Secret,
     store::{
         self,
         login::{Found, Search},
@@ -50,7 +51,7 @@ pub struct Input {
     /// The device's cookie, where it sent one.
     pub device: Option<Token>,
     /// The token of a trusted device, as it came; a bad one is as good as none.
-    pub trusted_device: Option<String>,
+    pub trusted_device: Option<Secret<String>>,
     /// The client that tokens are minted for; `None`: the browser, by its cookie.
     pub client_id: Option<String>,
 }
@@ -237,7 +238,7 @@ async fn settle(cx: &Cx, input: &Input, looked: Looked) -> Result<Outcome> {
 fn search(cx: &Cx, input: &Input) -> Search {
     let network = cx.caller.address.network();
     let device = input.device.as_ref().map(|token| *token.digest().as_bytes());
-    let trusted = input.trusted_device.as_deref().and_then(Token::parse);
+    let trusted = input.trusted_device.as_ref().and_then(|token| Token::parse(token.expose()));
     let account = account_subject(input.email.key());
     Search {
         email_key: input.email.key().to_owned(),

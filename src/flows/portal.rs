@@ -136,7 +136,7 @@ pub struct Input {
     /// Whether the session has the long lifetime.
     pub persistence: Persistence,
     /// The token of a trusted device, as it came.
-    pub trusted_device: Option<String>,
+    pub trusted_device: Option<Secret<String>>,
 }
 
 impl Input {

@@ -23,6 +23,7 @@ use crate::{
         session::open::{SignedIn, is_overtaken, place},
     },
     id::{CeremonyId, UserId},
+    secret::Secret,
     store::{
         self,
         challenges::{Search, Step},
@@ -50,7 +51,7 @@ pub fn subject(user: UserId, device: Option<&Token>) -> [u8; 32] {
 #[derive(Debug, Clone)]
 pub struct Named {
     /// Its token, as it came.
-    pub token: String,
+    pub token: Secret<String>,
     /// Whose it should be, as it came; checked where it is given.
     pub user: Option<String>,
     /// The device's cookie, where it sent one.
@@ -138,7 +139,7 @@ impl Failure {
 /// `invalid_mfa_token` for every kind of bad step, `method_not_available`, `too_many_attempts`, or
 /// where the database fails.
 pub async fn verify(cx: &Cx, named: &Named, answer: &Answer) -> Result<Outcome> {
-    let token = Token::parse(&named.token).ok_or_else(bad_step)?;
+    let token = Token::parse(named.token.expose()).ok_or_else(bad_step)?;
     let _turn = enter(cx, &token, named).await?;
     match attempt(cx, &token, named, answer).await {
         // Somebody was faster with the same code or the same step: see what holds now.

@@ -28,7 +28,7 @@ const LAYERS: [(&str, &[&str]); 16] = [
         "http",
         &[
             "app", "clock", "config", "domain", "entropy", "error", "flows", "http", "id", "mail",
-            "text", "view",
+            "secret", "text", "view",
         ],
     ),
 ];

@@ -32,7 +32,7 @@ pub struct Sent {
 /// # Errors
 /// `invalid_mfa_token`, `method_not_available`, `too_many_attempts`, or where the database fails.
 pub async fn send(cx: &Cx, named: &Named) -> Result<Sent> {
-    let token = Token::parse(&named.token).ok_or_else(super::bad_step)?;
+    let token = Token::parse(named.token.expose()).ok_or_else(super::bad_step)?;
     let _turn = enter(cx, &token, named).await?;
     let step = find(cx, &token, named, None).await?;
     check_available(cx, &step, Method::Email)?;

@@ -21,7 +21,7 @@ use crate::{
 /// `invalid_mfa_token`, `method_not_available`, `too_many_attempts` where too many are under way,
 /// or where the database fails.
 pub async fn begin(cx: &Cx, named: &Named) -> Result<Begun> {
-    let token = Token::parse(&named.token).ok_or_else(super::bad_step)?;
+    let token = Token::parse(named.token.expose()).ok_or_else(super::bad_step)?;
     let _turn = enter(cx, &token, named).await?;
     let step = find(cx, &token, named, None).await?;
     check_available(cx, &step, Method::Webauthn)?;

@@ -17,6 +17,7 @@ use crate::{
         extract::Body,
         wire::{ApiResponse, ClassName, HTTPValidationError, named_only},
     },
+    secret::Secret,
 };
 
 /// Direct login request (for hosted login page).
@@ -94,7 +95,7 @@ pub(super) async fn login(
         password,
         persistence: Persistence::from_flag(body.remember_me),
         device: cookies::device_of(&cx, &door.headers),
-        trusted_device: body.trusted_device_token,
+        trusted_device: body.trusted_device_token.map(Secret::new),
         client_id: None,
     };
     Ok(rendered(&cx, sign_in(&cx, &input).await?))

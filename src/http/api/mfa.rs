@@ -19,6 +19,7 @@ use crate::{
         extract::{Body, QueryOrForm},
         wire::{ApiResponse, ClassName, HTTPValidationError, TokenFields, named_only},
     },
+    secret::Secret,
 };
 
 #[derive(Deserialize, ToSchema)]
@@ -32,7 +33,7 @@ pub(super) struct StepQuery {
 impl StepQuery {
     fn named(self, cx: &Cx, door: &Door) -> Named {
         Named {
-            token: self.mfa_token,
+            token: Secret::new(self.mfa_token),
             user: Some(self.user_id),
             device: cookies::device_of(cx, &door.headers),
         }
@@ -209,7 +210,7 @@ pub(super) async fn verify_mfa(
     };
     let cx = door.open().await?;
     let device = cookies::device_of(&cx, &door.headers);
-    let named = Named { token: body.mfa_token, user: body.user_id, device };
+    let named = Named { token: Secret::new(body.mfa_token), user: body.user_id, device };
     Ok(match second_factor::verify(&cx, &named, &answer).await? {
         Outcome::Failed(failure) => Reply::new(
             &cx,

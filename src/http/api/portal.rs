@@ -33,6 +33,7 @@ use crate::{
         extract::Body,
         wire::{HTTPValidationError, TokenFields, named_only},
     },
+    secret::Secret,
 };
 
 /// Somebody at the portal's door, not sent here by another site.
@@ -210,7 +211,7 @@ pub(super) async fn authenticate(
         password,
         tenant: body.tenant_id,
         persistence: Persistence::from_flag(body.remember_me),
-        trusted_device: body.trusted_device_token,
+        trusted_device: body.trusted_device_token.map(Secret::new),
     };
     visitor.sign_in(&input, |data| data).await
 }
@@ -268,7 +269,7 @@ pub(super) async fn portal_login(
         password,
         tenant: body.tenant_id,
         persistence: Persistence::from_flag(body.remember_me),
-        trusted_device: body.trusted_device_token,
+        trusted_device: body.trusted_device_token.map(Secret::new),
     };
     visitor.sign_in(&input, PortalLoginResponse).await
 }

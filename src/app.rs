@@ -9,7 +9,7 @@ use crate::{
     db::{Db, Migration},
     entropy::Entropy,
     error::{Context, Error, Result},
-    flows::{gate::Gates, keys::Keyring, tenants::TenantCache},
+    flows::{applications::ApplicationCache, gate::Gates, keys::Keyring, tenants::TenantCache},
     mail::{Mailer, mailbox::Mailbox, smtp::Smtp},
     store,
     text::Texts,
@@ -25,6 +25,7 @@ pub const MIGRATIONS: &[Migration] = &[
     },
     Migration { version: 2, name: "factors", sql: include_str!("../migrations/0002_factors.sql") },
     Migration { version: 3, name: "tokens", sql: include_str!("../migrations/0003_tokens.sql") },
+    Migration { version: 4, name: "oauth", sql: include_str!("../migrations/0004_oauth.sql") },
 ];
 
 /// Everything that a use case may need.
@@ -52,6 +53,8 @@ pub struct App {
     pub gates: Arc<Gates>,
     /// Settings of tenants, parsed.
     pub tenants: TenantCache,
+    /// Applications, parsed.
+    pub applications: ApplicationCache,
     /// The keys that sign tokens.
     pub keys: Keyring,
     /// Wakes the sender of mails.
@@ -89,6 +92,7 @@ impl App {
             view: View::new(Texts::load()?)?,
             gates: Arc::default(),
             tenants: TenantCache::default(),
+            applications: ApplicationCache::default(),
             keys: Keyring::default(),
             mail_due: tokio::sync::Notify::new(),
             config,

@@ -1,6 +1,7 @@
 //! What the rules are made of: values and decisions, no input or output, nothing that waits.
 
 pub mod agent;
+pub mod application;
 pub mod audit;
 pub mod captcha;
 pub mod email;
@@ -8,6 +9,7 @@ pub mod factor;
 pub mod guessing;
 pub mod login;
 pub mod network;
+pub mod oauth;
 pub mod password;
 pub mod registration;
 pub mod session;

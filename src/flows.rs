@@ -26,6 +26,7 @@ use crate::{
 
 pub mod account_deletion;
 pub mod activity;
+pub mod applications;
 pub mod audit;
 pub mod captcha;
 pub mod ceremonies;
@@ -37,6 +38,7 @@ pub mod gate;
 pub mod keys;
 pub mod login;
 pub mod me;
+pub mod oauth;
 pub mod outbox;
 pub mod own_sessions;
 pub mod passkey_login;

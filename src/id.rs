@@ -84,6 +84,19 @@ macro_rules! ids {
                 read(text, $prefix).map(Self)
             }
         }
+
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+                to.collect_str(self)
+            }
+        }
+
+        impl<'de> serde::Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+                let text = String::deserialize(from)?;
+                text.parse().map_err(serde::de::Error::custom)
+            }
+        }
     )*};
 }
 
@@ -114,10 +127,55 @@ ids! {
     EmailChangeId "emc",
     /// A family of refresh tokens.
     GrantId "grt",
+    /// An application: an OAuth 2.0 client.
+    ApplicationId "app",
+    /// What somebody registers applications with.
+    RegistrationTokenId "rgt",
     /// A mail waiting to leave.
     MailId "msg",
     /// A row of the audit trail.
     AuditId "aud",
     /// A request, as told in `X-Request-Id`.
     RequestId "req",
+}
+
+/// Who issues: a tenant, or the platform itself. What is under way in one realm is nothing in
+/// another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Realm {
+    /// The platform, of which GLOBAL applications are.
+    Platform,
+    /// A tenant.
+    Tenant(TenantId),
+}
+
+const PLATFORM: &str = "platform";
+
+impl fmt::Display for Realm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Platform => f.write_str(PLATFORM),
+            Self::Tenant(tenant) => tenant.fmt(f),
+        }
+    }
+}
+
+impl serde::Serialize for Realm {
+    fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(self)
+    }
+}
+
+impl<'de> serde::Deserialize<'de> for Realm {
+    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(from)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+impl FromStr for Realm {
+    type Err = NotAnId;
+    fn from_str(text: &str) -> Result<Self, NotAnId> {
+        if text == PLATFORM { Ok(Self::Platform) } else { text.parse().map(Self::Tenant) }
+    }
 }

@@ -3,10 +3,14 @@
 //! Every function on a table that a tenant owns takes the tenant right after the transaction, so
 //! that forgetting it does not compile. No function here decides anything or knows the time.
 
+pub mod applications;
 pub mod attempts;
 pub mod audit;
+pub mod authorization_codes;
+pub mod authorization_requests;
 pub mod captchas;
 pub mod challenges;
+pub mod consents;
 pub mod credentials;
 pub mod devices;
 pub mod email_changes;
@@ -20,6 +24,8 @@ pub mod outbox;
 pub mod passkeys;
 pub mod portal;
 pub mod registrations;
+pub mod seen;
+pub mod session_clients;
 pub mod sessions;
 pub mod tenants;
 pub mod tickets;

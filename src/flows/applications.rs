@@ -1,0 +1,98 @@
+//! Applications: found for every request that names one, and made and changed by operators and by
+//! themselves.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use crate::{
+    app::App,
+    domain::{
+        application::{Application, Owner},
+        tenant::Tenant,
+    },
+    error::Result,
+    id::ApplicationId,
+    store::{
+        self,
+        applications::{ApplicationRow, Secrets},
+    },
+};
+
+/// An application with what it proves itself by.
+#[derive(Debug, Clone)]
+pub struct Registered {
+    /// The application.
+    pub application: Arc<Application>,
+    /// The digests of its secrets.
+    pub secrets: Secrets,
+}
+
+/// Applications as they were last parsed. Never trusted by itself: the row is read each time, so
+/// that what an operator changes counts at once, and only the parsing is saved.
+#[derive(Debug, Default)]
+pub struct ApplicationCache(Mutex<HashMap<ApplicationId, (ApplicationRow, Arc<Application>)>>);
+
+/// Applications that are kept parsed.
+const CACHED: usize = 10_000;
+
+impl ApplicationCache {
+    /// The application of a row that was just read.
+    pub(super) fn parsed(&self, row: ApplicationRow) -> Result<Registered> {
+        let secrets = row.secrets.clone();
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((known, application)) = kept.get(&row.id)
+            && *known == row
+        {
+            return Ok(Registered { application: Arc::clone(application), secrets });
+        }
+        let application = Arc::new(row.parsed()?);
+        if kept.len() >= CACHED {
+            kept.clear();
+        }
+        kept.insert(row.id, (row, Arc::clone(&application)));
+        Ok(Registered { application, secrets })
+    }
+}
+
+/// Whose applications may be used in a tenant: its own and its partner's.
+#[must_use]
+pub fn owners_in(tenant: &Tenant) -> [Owner; 3] {
+    let (own, partner) = (Owner::Tenant(tenant.id), Owner::Partner(tenant.partner_id));
+    [own, partner, partner]
+}
+
+/// Whose applications are used at the platform.
+pub const AT_PLATFORM: [Owner; 3] = [Owner::Platform, Owner::Platform, Owner::Platform];
+
+/// The application of a client id among those of `owners`, in use or not; `None` where there is
+/// none.
+///
+/// # Errors
+/// Where the database fails.
+pub async fn by_client_id(
+    app: &App,
+    client_id: &str,
+    owners: [Owner; 3],
+) -> Result<Option<Registered>> {
+    if client_id.len() > 2_000 {
+        return Ok(None);
+    }
+    let row = app
+        .db
+        .read((client_id.to_owned(), owners), |tx, (client_id, owners)| {
+            Box::pin(store::applications::by_client_id(tx, client_id, *owners))
+        })
+        .await?;
+    row.map(|row| app.applications.parsed(row)).transpose()
+}
+
+/// The application of an id, in use or not; `None` where there is none.
+///
+/// # Errors
+/// Where the database fails.
+pub async fn by_id(app: &App, id: ApplicationId) -> Result<Option<Registered>> {
+    let row = app.db.read(id, |tx, id| Box::pin(store::applications::by_id(tx, *id))).await?;
+    row.map(|row| app.applications.parsed(row)).transpose()
+}

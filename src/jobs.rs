@@ -9,6 +9,7 @@ use crate::{
     app::App,
     error::{Error, Result},
     flows::{account_deletion, audit, keys, outbox},
+    id::Realm,
     store::{self, expiry::Dead},
 };
 
@@ -81,7 +82,7 @@ async fn step(app: &Arc<App>, job: Job) -> Result<bool> {
             purge(app).await
         }
         // Made before anybody waits for them: an RSA key takes a while.
-        Job::Keys => keys::published(app).await.map(|_| false),
+        Job::Keys => keys::published(app, Realm::Platform).await.map(|_| false),
         Job::Deletion => account_deletion::delete_due(app).await,
     }
 }

@@ -17,6 +17,7 @@ use crate::{
     crypto::jose::{SigningKey, VerifyingKey, claimed_kid},
     domain::token::SigningAlgorithm,
     error::{Context, Error, Result},
+    id::Realm,
     secret::Secret,
     store::{self, keys::StoredKey},
 };
@@ -81,11 +82,15 @@ impl Keyring {
     }
 }
 
-/// The key that signs by `algorithm`; made where there is none.
+/// The key that signs by `algorithm` in a realm; made where there is none.
 ///
 /// # Errors
 /// Where the database or the making of a key fails.
-pub async fn signing(app: &App, algorithm: SigningAlgorithm) -> Result<Arc<SigningKey>> {
+pub async fn signing(
+    app: &App,
+    _realm: Realm,
+    algorithm: SigningAlgorithm,
+) -> Result<Arc<SigningKey>> {
     let known = current(app).await?;
     if let Some(key) = known.signing.get(&algorithm) {
         return Ok(Arc::clone(&key.signing));
@@ -120,7 +125,7 @@ pub async fn verifying(app: &App, token: &str) -> Result<Option<Arc<VerifyingKey
 ///
 /// # Errors
 /// Where the database or the making of a key fails.
-pub async fn published(app: &App) -> Result<Arc<str>> {
+pub async fn published(app: &App, _realm: Realm) -> Result<Arc<str>> {
     let known = current(app).await?;
     let known = if known.has_all() { known } else { ensure(app, &SigningAlgorithm::ALL).await? };
     Ok(Arc::clone(&known.published))

@@ -20,7 +20,7 @@ use crate::{
     },
     error::{Code, Context, Error, Result},
     flows::{Caller, Cx, keys, record},
-    id::{GrantId, Id, SessionId, TenantId, UserId},
+    id::{GrantId, Id, Realm, SessionId, TenantId, UserId},
     secret::Secret,
     store::{
         self,
@@ -356,7 +356,7 @@ async fn access_token(
         amr: subject.auth_methods.split_whitespace().map(str::to_owned).collect(),
         acr: context_class(subject.auth_methods).to_owned(),
     };
-    let key = keys::signing(app, settings.access_token_algorithm).await?;
+    let key = keys::signing(app, Realm::Tenant(tenant.id), settings.access_token_algorithm).await?;
     Ok((key.sign(ACCESS_TOKEN, &claims)?, exp - iat))
 }
 

@@ -23,7 +23,7 @@ const LAYERS: [(&str, &[&str]); 16] = [
     ("text", &["error"]),
     ("view", &["clock", "error", "id", "mail", "text", "view"]),
     ("mail", &["clock", "config", "error", "id", "mail", "text", "view"]),
-    ("jobs", &["app", "error", "flows", "store"]),
+    ("jobs", &["app", "error", "flows", "id", "store"]),
     (
         "http",
         &[

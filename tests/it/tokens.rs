@@ -26,6 +26,7 @@ use countersign::{
         tokens::{self, Minted, Refreshed},
         users,
     },
+    id::Realm,
     jobs,
 };
 use jsonwebtoken::{DecodingKey, Validation, decode, decode_header, jwk::JwkSet};
@@ -184,7 +185,7 @@ async fn an_access_token_of_another_instance_or_kind_is_refused() {
     let now = other.app.clock.now();
     let foreign = tokens::verify(&other.app, minted.access_token.expose(), now).await;
     assert!(foreign.is_err(), "another instance's keys");
-    let key = keys::signing(&world.app, SigningAlgorithm::Es256).await.unwrap();
+    let key = keys::signing(&world.app, Realm::Platform, SigningAlgorithm::Es256).await.unwrap();
     let payload = minted.access_token.expose().split('.').nth(1).unwrap().to_owned();
     let claims: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).unwrap()).unwrap();
     let verifies = async |typ: &str, change: Value| {
@@ -248,7 +249,7 @@ async fn nodes_agree_on_the_keys_and_find_new_ones() {
     let apps = [Arc::clone(&world.app), Arc::clone(&second.app)];
     let work = (0..16).map(|it| Arc::clone(&apps[it % 2]));
     let kids = together(work.map(|app| async move {
-        let key = keys::signing(&app, SigningAlgorithm::Es256).await.unwrap();
+        let key = keys::signing(&app, Realm::Platform, SigningAlgorithm::Es256).await.unwrap();
         key.public().kid.clone()
     }));
     let mut kids = kids.await;
@@ -258,7 +259,7 @@ async fn nodes_agree_on_the_keys_and_find_new_ones() {
     // A key that only the first node has seen yet.
     world.execute(sql("UPDATE signing_keys SET state = 'retired'")).await;
     world.advance(Duration::from_mins(1));
-    keys::published(&second.app).await.unwrap();
+    keys::published(&second.app, Realm::Platform).await.unwrap();
     world.execute(sql("UPDATE signing_keys SET state = 'retired'")).await;
     world.advance(Duration::from_mins(1) - MICRO);
     let minted = sign_in(&world, &user, Persistence::Browser).await;
@@ -541,7 +542,7 @@ async fn families_are_dropped_when_they_end() {
 #[tokio::test]
 async fn a_dump_of_the_tables_holds_no_key_and_no_token() {
     let (world, _, _, minted) = signed_in("{}").await;
-    keys::published(&world.app).await.unwrap();
+    keys::published(&world.app, Realm::Platform).await.unwrap();
     let next = refresh(&world.app, &text(&minted)).await.unwrap().minted;
     let dump = world.dump().await;
     assert!(dump.contains("signing_keys ") && dump.contains("grants "));
@@ -570,13 +571,13 @@ async fn a_dump_of_the_tables_holds_no_key_and_no_token() {
 #[tokio::test]
 async fn a_key_moved_to_another_row_does_not_open() {
     let world = World::new().await;
-    keys::published(&world.app).await.unwrap();
+    keys::published(&world.app, Realm::Platform).await.unwrap();
     world.execute(sql("DELETE FROM signing_keys WHERE algorithm = 'RS256'")).await;
     let swap = "UPDATE signing_keys SET private_key = (SELECT private_key FROM signing_keys o \
                 WHERE o.algorithm = 'ES256') WHERE algorithm = 'EdDSA'";
     assert_eq!(world.execute(sql(swap)).await, 1);
     let second = world.second_node().await;
-    let opened = keys::signing(&second.app, SigningAlgorithm::EdDsa).await;
+    let opened = keys::signing(&second.app, Realm::Platform, SigningAlgorithm::EdDsa).await;
     assert!(matches!(opened, Err(Error::Internal(_))));
 }
 
@@ -602,7 +603,7 @@ async fn a_public_key_that_somebody_put_into_the_table_verifies_nothing() {
                 world.advance(Duration::from_mins(1));
                 let now = START;
                 assert!(tokens::verify(app, forged.expose(), now).await.is_err());
-                assert!(!keys::published(app).await.unwrap().contains(kid));
+                assert!(!keys::published(app, Realm::Platform).await.unwrap().contains(kid));
                 assert!(tokens::verify(app, minted.access_token.expose(), now).await.is_ok());
             }
             world.execute(sql("DELETE FROM signing_keys WHERE kid = $1").bind(kid)).await;
@@ -619,7 +620,7 @@ async fn a_public_key_that_somebody_put_into_the_table_verifies_nothing() {
     let named = jsonwebtoken::encode(&header, &claims, &key).unwrap();
     world.advance(Duration::from_mins(1));
     assert!(tokens::verify(&world.app, &named, START).await.is_err());
-    assert!(!keys::published(&world.app).await.unwrap().contains(&ours[0]));
+    assert!(!keys::published(&world.app, Realm::Platform).await.unwrap().contains(&ours[0]));
 }
 
 #[tokio::test]

@@ -46,7 +46,7 @@ pub(super) async fn platform_jwks(State(app): State<Arc<App>>) -> Result<Respons
 }
 
 async fn answer(app: &App) -> Result<Response> {
-    let keys = keys::published(app).await?;
+    let keys = keys::published(app, crate::id::Realm::Platform).await?;
     let headers = [
         (header::CONTENT_TYPE, "application/json"),
         (header::CACHE_CONTROL, "public, max-age=300"),

@@ -23,6 +23,7 @@ use crate::{
 pub mod authorize;
 pub mod client_auth;
 pub mod code;
+pub mod direct;
 pub mod dpop;
 pub mod hand_over;
 pub mod hint;

@@ -57,3 +57,8 @@ pub fn move_to(tenant: TenantId, from: SessionId, to: SessionId) -> [Query; 2] {
         .bind(to),
     ]
 }
+
+/// Forgets the sessions that an application was used with.
+pub fn forget_application_all_tenants(application: ApplicationId) -> Query {
+    sql("DELETE FROM session_clients WHERE application_id = $1").bind(application)
+}

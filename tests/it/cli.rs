@@ -366,3 +366,90 @@ fn second_factors_are_listed_and_taken_away() {
     let nobody = desk.run("user factors list --tenant acme nobody@example.com");
     assert_eq!(nobody.code, 1);
 }
+
+#[test]
+fn an_application_is_made_changed_and_deleted() {
+    let desk = Desk::new();
+    desk.acme();
+    let create = "app create --tenant acme --type web --name Orders --json \
+                  --redirect-uri https://a.test/cb --redirect-uri https://a.test/cb2 \
+                  --post-logout-redirect-uri https://a.test/ --scope openid --scope orders:read \
+                  --origin https://a.test --grant authorization_code --token-lifetime 600 \
+                  --auth-method client_secret_post";
+    let made = desk.run(create).json();
+    let id = made["client_id"].as_str().unwrap();
+    let secret = made["client_secret"].as_str().unwrap();
+    assert_eq!(secret.len(), 43);
+    for (field, value) in [
+        ("type", json!("WEB")),
+        ("scope", json!("TENANT")),
+        ("status", json!("active")),
+        ("name", json!("Orders")),
+        ("redirect_uris", json!(["https://a.test/cb", "https://a.test/cb2"])),
+        ("post_logout_redirect_uris", json!(["https://a.test/"])),
+        ("allowed_scopes", json!(["openid", "orders:read"])),
+        ("allowed_origins", json!(["https://a.test"])),
+        ("grant_types", json!(["authorization_code"])),
+        ("token_lifetime", json!(600)),
+        ("token_endpoint_auth_method", json!("client_secret_post")),
+    ] {
+        assert_eq!(made[field], value, "{field}");
+    }
+    let of =
+        |verb: &str, rest: &str| desk.run(&format!("app {verb} --tenant acme {id} {rest} --json"));
+    let shown = of("show", "");
+    assert!(!shown.out.contains(secret) && shown.json().get("client_secret").is_none());
+    let line = format!("app update --tenant acme {id} --metadata - --name Sales --json");
+    let changed = desk.tell(&line, r#"{"token_lifetime": null, "first_party": false}"#).json();
+    assert_eq!(changed["name"], "Sales");
+    assert_eq!((changed.get("token_lifetime"), &changed["first_party"]), (None, &json!(false)));
+    let wrong = desk.tell(&line, r#"{"frist_party": "hunter2", "profile": "hunter2"}"#);
+    assert!(wrong.err.contains("frist_party: there is no such field"), "{}", wrong.err);
+    assert!(!wrong.err.contains("hunter2"), "{}", wrong.err);
+    assert_eq!(of("update", "").code, 1, "there is nothing to change");
+
+    let rotated = of("rotate-secret", "--overlap 60").json();
+    assert_ne!(rotated["client_secret"], json!(secret));
+    assert!(rotated["previous_secret_expires_at"].is_string());
+    assert!(
+        of("rotate-secret", "--revoke-previous").json()["previous_secret_expires_at"].is_null()
+    );
+    assert_eq!(of("disable", "").json()["status"], "disabled");
+    assert_eq!(of("enable", "").json()["status"], "active");
+    assert_eq!(desk.run("app list --tenant acme --json").json()[0]["client_id"], json!(id));
+    assert_eq!(desk.run(&format!("app show --global {id}")).err, "error: application not found\n");
+    assert_eq!(of("delete", "").code, 1, "nobody agreed");
+    assert_eq!(of("delete", "--yes").json(), json!({ "deleted": id }));
+    assert_eq!(desk.run("app list --tenant acme --json").json(), json!([]));
+}
+
+#[test]
+fn an_application_is_of_a_tenant_a_partner_or_the_platform() {
+    let desk = Desk::new();
+    desk.acme();
+    for (owner, scope) in
+        [("--tenant acme", "TENANT"), ("--partner house", "PARTNER"), ("--global", "GLOBAL")]
+    {
+        let line = format!("app create {owner} --type service --name S --json");
+        let made = desk.run(&line).json();
+        assert_eq!((&made["scope"], &made["allowed_scopes"]), (&json!(scope), &json!([])));
+        assert_eq!(
+            desk.run(&format!("app list {owner} --json")).json().as_array().unwrap().len(),
+            1
+        );
+    }
+    assert_eq!(desk.run("app list").code, 2, "whose is not said");
+    assert_eq!(desk.run("app list --tenant acme --global").code, 2);
+    assert_eq!(desk.run("app list --partner nobody").err, "error: partner not found\n");
+    let told = desk.run("app create --tenant acme --type spa --name Page");
+    assert!(told.out.contains("none") && !told.out.contains("client_secret "), "{}", told.out);
+    let secret = desk.run("app create --tenant acme --type web --name Page");
+    assert!(secret.out.contains("(not shown again)"), "{}", secret.out);
+    let twice = desk.run("app create --tenant acme --type spa --name P --auth-method hunter2");
+    assert!(
+        twice.err.starts_with("error: token_endpoint_auth_method: must be one of"),
+        "{}",
+        twice.err
+    );
+    assert!(!twice.err.contains("hunter2"));
+}

@@ -1,0 +1,3 @@
+//! Applications as operators make and change them.
+
+mod manage;

@@ -317,10 +317,15 @@ fn the_demo_tells_what_is_true_and_tells_it_again_on_a_kept_folder() {
     let path = desk.path().join("demo.json");
     assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
     let (tenant, user) = (first.facts["tenant"].clone(), first.facts["user"].clone());
+    let applications = first.facts["applications"].clone();
+    let service = &applications["service"];
+    let credentials = ["client_id", "client_secret"].map(|field| service[field].as_str().unwrap());
+    assert!(first.told.contains(&format!("-u {}", credentials.join(":"))), "{}", first.told);
     drop(first);
 
     let second = Demo::start(&desk);
     assert_eq!((&second.facts["tenant"], &second.facts["user"]), (&tenant, &user));
+    assert_eq!(second.facts["applications"], applications);
     assert_eq!(login(&second, second.fact("/user/email"), second.fact("/user/password")), 200);
     drop(second);
 
@@ -328,6 +333,13 @@ fn the_demo_tells_what_is_true_and_tells_it_again_on_a_kept_folder() {
     std::fs::remove_file(path).unwrap();
     let third = Demo::start(&desk);
     assert_eq!(third.facts["user"]["id"], user["id"]);
+    for name in ["service", "platform", "web", "spa"] {
+        let (now, before) = (&third.facts["applications"][name], &applications[name]);
+        assert_eq!(now["client_id"], before["client_id"], "{name}");
+        let is_public = name == "spa";
+        assert_eq!(now["client_secret"].is_null(), is_public, "{name}");
+        assert_eq!(now["client_secret"] == before["client_secret"], is_public, "{name}");
+    }
     assert_ne!(third.facts["user"]["password"], user["password"]);
     assert_eq!(login(&third, third.fact("/user/email"), third.fact("/user/password")), 200);
 }
@@ -452,4 +464,35 @@ fn an_application_is_of_a_tenant_a_partner_or_the_platform() {
         twice.err
     );
     assert!(!twice.err.contains("hunter2"));
+}
+
+#[test]
+fn the_demo_has_an_application_of_each_kind() {
+    let desk = Desk::new();
+    let demo = Demo::start(&desk);
+    let id = |name: &str| demo.fact(&format!("/applications/{name}/client_id")).to_owned();
+    let show =
+        |owner: &str, name: &str| desk.run(&format!("app show {owner} {} --json", id(name))).json();
+    let service = show("--tenant acme", "service");
+    assert_eq!(service["type"], "SERVICE");
+    let scopes = json!(["openid", "profile", "email", "users:read", "files:read"]);
+    assert_eq!(service["allowed_scopes"], scopes);
+    let platform = show("--global", "platform");
+    assert_eq!((&platform["type"], &platform["scope"]), (&json!("SERVICE"), &json!("GLOBAL")));
+    assert_eq!(platform["allowed_scopes"], json!(["admin:read", "admin:write"]));
+    let web = show("--tenant acme", "web");
+    assert_eq!(web["type"], "WEB");
+    assert!(web["allowed_scopes"].as_array().unwrap().contains(&json!("offline_access")));
+    assert_eq!(web["redirect_uris"], json!(["http://localhost:3000/callback"]));
+    assert_eq!(web["post_logout_redirect_uris"], json!(["http://localhost:3000/"]));
+    let spa = show("--tenant acme", "spa");
+    assert_eq!((&spa["type"], &spa["token_endpoint_auth_method"]), (&json!("SPA"), &json!("none")));
+    assert_eq!(spa["allowed_origins"], json!(["http://localhost:5173"]));
+    let told = &demo.facts["applications"];
+    for name in ["service", "platform", "web", "spa"] {
+        assert_eq!(told[name].as_object().unwrap().len(), 3, "{name}");
+    }
+    assert_eq!(told["web"]["redirect_uris"], web["redirect_uris"]);
+    assert_eq!(told["spa"]["redirect_uris"], spa["redirect_uris"]);
+    assert_eq!(told["spa"]["client_secret"], Value::Null);
 }

@@ -74,6 +74,12 @@ impl Door {
         &self.app
     }
 
+    /// The tenant that the path names, as it stands there; empty where it names none.
+    #[must_use]
+    pub fn slug(&self) -> &str {
+        &self.slug
+    }
+
     /// When the request came.
     #[must_use]
     pub fn now(&self) -> Timestamp {

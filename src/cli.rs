@@ -34,7 +34,8 @@ use crate::{
 };
 pub use arguments::{
     AppChange, AppCommand, AppOf, AuditCommand, FactorsCommand, MailCommand, NewUser, OwnerOf,
-    SessionCommand, TenantChange, TenantCommand, Tenants, UserCommand, UserOf,
+    RegistrationTokenCommand, SessionCommand, TenantChange, TenantCommand, Tenants, UserCommand,
+    UserOf,
 };
 use operator::Operator;
 

@@ -1,5 +1,7 @@
 //! `countersign app …`: applications, made and changed by an operator.
 
+mod tokens;
+
 use std::{
     fs,
     io::{self, Read as _},
@@ -68,6 +70,7 @@ pub(super) async fn run(operator: &Operator, command: AppCommand) -> Result<(), 
             let overlap = Duration::from_secs(overlap);
             issued(operator, &manage::rotate_secret(app, by, of, overlap).await?)
         }
+        AppCommand::RegistrationToken(command) => tokens::run(operator, command).await,
         AppCommand::Enable(of) => set_active(operator, &of, true).await,
         AppCommand::Disable(of) => set_active(operator, &of, false).await,
         AppCommand::Delete { app: of, yes } => {

@@ -324,6 +324,9 @@ pub enum AppCommand {
         #[arg(long, conflicts_with = "overlap")]
         revoke_previous: bool,
     },
+    /// Look after the tokens that applications register themselves with
+    #[command(subcommand)]
+    RegistrationToken(RegistrationTokenCommand),
     /// Take an application into use again
     Enable(AppOf),
     /// Take an application out of use until it is enabled
@@ -369,4 +372,38 @@ pub struct AppChange {
     /// A JSON file with any fields of its metadata, or - for standard input; null takes one away
     #[arg(long, value_name = "FILE")]
     pub metadata: Option<PathBuf>,
+}
+
+/// `countersign app registration-token …`
+#[derive(Debug, Subcommand)]
+pub enum RegistrationTokenCommand {
+    /// Make a token, shown this once
+    Create {
+        /// The tenant
+        #[arg(long, value_name = "SLUG")]
+        tenant: String,
+        /// What it is for
+        #[arg(long, default_value = "Registration")]
+        label: String,
+        /// How many applications it registers
+        #[arg(long, value_name = "N", default_value_t = 1)]
+        uses: i64,
+        /// How many days it lives
+        #[arg(long, value_name = "DAYS", default_value_t = 30)]
+        expires: u64,
+    },
+    /// List the tokens of a tenant
+    List {
+        /// The tenant
+        #[arg(long, value_name = "SLUG")]
+        tenant: String,
+    },
+    /// Take a token out of use; what was registered with it stays
+    Revoke {
+        /// The tenant
+        #[arg(long, value_name = "SLUG")]
+        tenant: String,
+        /// The token's id
+        id: String,
+    },
 }

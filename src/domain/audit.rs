@@ -128,6 +128,10 @@ actions! {
     ApplicationDisabled => "application.disabled",
     /// An application was taken into use again.
     ApplicationEnabled => "application.enabled",
+    /// A token was made that applications register themselves with.
+    RegistrationTokenCreated => "registration_token.created",
+    /// Such a token was taken out of use.
+    RegistrationTokenRevoked => "registration_token.revoked",
     /// An application was deleted.
     ApplicationDeleted => "application.deleted",
 }

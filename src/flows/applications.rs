@@ -21,6 +21,7 @@ use crate::{
 };
 
 pub mod manage;
+pub mod tokens;
 
 /// An application with what it proves itself by.
 #[derive(Debug, Clone)]

@@ -496,3 +496,23 @@ fn the_demo_has_an_application_of_each_kind() {
     assert_eq!(told["spa"]["redirect_uris"], spa["redirect_uris"]);
     assert_eq!(told["spa"]["client_secret"], Value::Null);
 }
+
+#[test]
+fn a_registration_token_is_made_listed_and_revoked() {
+    let desk = Desk::new();
+    desk.acme();
+    let line = "app registration-token create --tenant acme --uses 3 --expires 7 --json";
+    let made = desk.run(line).json();
+    assert_eq!((made["token"].as_str().unwrap().len(), &made["uses_left"]), (43, &json!(3)));
+    let listed = desk.run("app registration-token list --tenant acme --json");
+    assert_eq!(listed.json()[0]["id"], made["id"]);
+    assert!(!listed.out.contains(made["token"].as_str().unwrap()));
+    let id = made["id"].as_str().unwrap();
+    let revoke = || desk.run(&format!("app registration-token revoke --tenant acme {id}"));
+    assert_eq!(revoke().code, 0);
+    assert_eq!(revoke().err, "error: registration token not found\n");
+    for wrong in ["--uses 0", "--uses 1001", "--expires 0", "--expires 366"] {
+        let line = format!("app registration-token create --tenant acme {wrong}");
+        assert_eq!(desk.run(&line).code, 1, "{wrong}");
+    }
+}

@@ -13,7 +13,7 @@ use crate::{
     app::App,
     clock::Timestamp,
     crypto::opaque::Token,
-    db::Query,
+    db::{Query, Tx},
     domain::{
         application::{Application, ApplicationType, Metadata, Origin, Owner},
         audit::{Action, Actor, Event, Target},
@@ -102,36 +102,100 @@ pub async fn create(app: &App, by: By<'_>, new: New) -> Result<Issued> {
         created_at: now,
         updated_at: now,
     };
-    add(app, by, &application, None).await
+    match add(app, by, &application, Terms::default()).await {
+        Ok(issued) => Ok(issued),
+        Err(NotAdded::Fault(fault)) => Err(fault),
+        Err(_) => Err(Error::internal("making an application", "its id is taken")),
+    }
 }
 
-/// Adds an application that is described already, and makes its secret; `registration` is the
-/// digest of what it manages itself with.
+/// On which terms an application is added that comes by itself.
+#[derive(Debug, Default)]
+pub(crate) struct Terms {
+    /// The digest of what it manages itself with.
+    pub(crate) registration: Option<[u8; 32]>,
+    /// What it is added for: one row has to be changed.
+    pub(crate) price: Option<Query>,
+    /// How many that came as it did there may be with it.
+    pub(crate) most: Option<i64>,
+    /// When its document was read.
+    pub(crate) read_at: Option<Timestamp>,
+}
+
+/// Why an application was not added.
+#[derive(Debug)]
+pub(crate) enum NotAdded {
+    /// The price was not paid.
+    Unpaid,
+    /// There are too many.
+    Full,
+    /// There is one of this client id.
+    Known,
+    /// Its faults, or ours.
+    Fault(Error),
+}
+
+impl From<Error> for NotAdded {
+    fn from(fault: Error) -> Self {
+        Self::Fault(fault)
+    }
+}
+
+/// Adds an application that is described already, and makes its secret where it has one.
 pub(crate) async fn add(
     app: &App,
     by: By<'_>,
     application: &Application,
-    registration: Option<[u8; 32]>,
-) -> Result<Issued> {
+    terms: Terms,
+) -> Result<Issued, NotAdded> {
     check(application)?;
     let secret = if has_secret(application) { Some(Token::generate(&app.entropy)?) } else { None };
     let now = application.created_at;
     let present = secret.as_ref().map(|secret| (*secret.digest().as_bytes(), now));
-    let row = row(application, Secrets { present, previous: None }, registration)?;
+    let secrets = Secrets { present, previous: None };
+    let row =
+        ApplicationRow { read_at: terms.read_at, ..row(application, secrets, terms.registration)? };
     let mut queries = origins(application);
     queries.extend(trail(app, by, (application, now), Action::ApplicationCreated)?);
-    app.db
-        .write((row.clone(), queries), |tx, (row, queries)| {
+    let input = (row.clone(), queries, terms.price, terms.most);
+    let refused = app
+        .db
+        .write(input, |tx, (row, queries, price, most)| {
             Box::pin(async move {
-                if store::applications::insert(row).execute(tx).await? != 1 {
-                    return Err(Error::internal("making an application", "its id is taken"));
+                let refused = try_to_add(tx, row, price.as_ref(), *most).await?;
+                if refused.is_none() {
+                    tx.pipeline(queries.clone()).await?;
                 }
-                tx.pipeline(queries.clone()).await?;
-                Ok(())
+                Ok(refused)
             })
         })
         .await?;
-    Ok(Issued { registered: app.applications.parsed(row)?, secret })
+    match refused {
+        None => Ok(Issued { registered: app.applications.parsed(row)?, secret }),
+        Some(refused) => Err(refused),
+    }
+}
+
+/// Adds the row, or writes nothing. Only what has an id of ours, which nobody else can have, has
+/// a price: it is never paid for nothing.
+async fn try_to_add(
+    tx: &mut Tx,
+    row: &ApplicationRow,
+    price: Option<&Query>,
+    most: Option<i64>,
+) -> Result<Option<NotAdded>> {
+    if let Some(most) = most
+        && store::applications::count(tx, row.owner, row.origin).await? >= most
+    {
+        return Ok(Some(NotAdded::Full));
+    }
+    if let Some(price) = price
+        && price.clone().execute(tx).await? != 1
+    {
+        return Ok(Some(NotAdded::Unpaid));
+    }
+    let added = store::applications::insert(row).execute(tx).await? == 1;
+    Ok((!added).then_some(NotAdded::Known))
 }
 
 /// An application of `owner` by its client id.
@@ -275,7 +339,7 @@ pub async fn delete(app: &App, by: By<'_>, (owner, client_id): (Owner, &str)) ->
         .await
 }
 
-async fn find(app: &App, owner: Owner, client_id: &str) -> Result<ApplicationRow> {
+pub(crate) async fn find(app: &App, owner: Owner, client_id: &str) -> Result<ApplicationRow> {
     let found = app
         .db
         .read((client_id.to_owned(), [owner; 3]), |tx, (client_id, owners)| {

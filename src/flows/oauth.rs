@@ -32,6 +32,7 @@ pub mod pending;
 pub mod program;
 pub mod pushed;
 pub mod refresh;
+pub mod registration;
 pub mod request_object;
 pub mod shown_token;
 pub mod token;

@@ -14,6 +14,7 @@
 mod support;
 
 mod api;
+mod applications;
 mod audit;
 mod cli;
 mod faults;

@@ -8,7 +8,7 @@ use std::{
 };
 
 /// Which modules of the program each top-level module may name. What is absent may name all.
-const LAYERS: [(&str, &[&str]); 16] = [
+const LAYERS: [(&str, &[&str]); 17] = [
     ("clock", &[]),
     ("secret", &[]),
     ("error", &[]),
@@ -19,6 +19,7 @@ const LAYERS: [(&str, &[&str]); 16] = [
     ("domain", &["clock", "domain", "error", "id", "secret"]),
     ("crypto", &["clock", "config", "crypto", "domain", "entropy", "error", "secret"]),
     ("db", &["clock", "config", "db", "entropy", "error", "id"]),
+    ("fetch", &["domain"]),
     ("store", &["clock", "db", "domain", "error", "id"]),
     ("text", &["error"]),
     ("view", &["clock", "error", "id", "mail", "text", "view"]),
@@ -63,7 +64,7 @@ const OWNERS: [(&str, &[&str]); 34] = [
     ("metrics_exporter_prometheus", &["telemetry"]),
     ("minijinja", &["text", "view", "mail/compose", "flows/password", "http"]),
     ("opentelemetry", &["telemetry"]),
-    ("reqwest", &["crypto/breached", "telemetry"]),
+    ("reqwest", &["crypto/breached", "fetch", "telemetry"]),
     ("rusqlite", &["db"]),
     ("rustls", &["db/open", "main"]),
     ("scrypt", &["crypto"]),

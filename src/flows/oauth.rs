@@ -21,6 +21,7 @@ use crate::{
 };
 
 pub mod client_auth;
+pub mod dpop;
 
 /// Whose endpoints a request came to.
 #[derive(Debug, Clone)]

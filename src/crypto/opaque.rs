@@ -112,6 +112,13 @@ pub fn sha256(bytes: &[u8]) -> [u8; 32] {
     bytes_of(digest(&SHA256, bytes).as_ref())
 }
 
+/// The SHA-256 of a text in base64url: what a verifier's challenge is (RFC 7636 §4.2), and how
+/// thumbprints are spelt.
+#[must_use]
+pub fn s256(text: &str) -> String {
+    URL_SAFE_NO_PAD.encode(sha256(text.as_bytes()))
+}
+
 /// `bytes` in lower-case hexadecimal.
 #[must_use]
 pub fn hex(bytes: &[u8]) -> String {

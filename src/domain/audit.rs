@@ -96,6 +96,14 @@ actions! {
     UserDeleted => "user.deleted",
     /// A refresh token was shown that had been exchanged before; its session was ended.
     RefreshTokenReused => "auth.refresh_token.reused",
+    /// An authorization code was shown that had been redeemed before; what came of it was ended.
+    CodeReused => "oauth.code.reused",
+    /// A person allowed an application something.
+    ConsentGranted => "oauth.consent.granted",
+    /// A person took back what he had allowed an application.
+    ConsentRevoked => "oauth.consent.revoked",
+    /// A token was revoked by its application.
+    TokenRevoked => "oauth.token.revoked",
     /// A session was ended, by its owner or an operator.
     SessionEnded => "session.ended",
     /// A tenant was made.

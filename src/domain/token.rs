@@ -91,11 +91,22 @@ impl Client {
 /// never later than the session may go without use.
 #[must_use]
 pub fn access_expiry(lifetimes: &SessionLifetimes, session: Use, now: Timestamp) -> Timestamp {
+    access_expiry_of(ACCESS_LIFETIME, lifetimes, session, now)
+}
+
+/// As [`access_expiry`], of a token that is to live for `lifetime`.
+#[must_use]
+pub fn access_expiry_of(
+    lifetime: Duration,
+    lifetimes: &SessionLifetimes,
+    session: Use,
+    now: Timestamp,
+) -> Timestamp {
     let idle = match session.persistence {
         Persistence::Browser => lifetimes.idle,
         Persistence::Remembered => lifetimes.remember_idle,
     };
-    (now + ACCESS_LIFETIME.min(idle)).min(session.absolute)
+    (now + lifetime.min(idle)).min(session.absolute)
 }
 
 /// The idle limit of a session that hands out an access token at `now`: as after any use, but with

@@ -20,8 +20,19 @@ use crate::{
     id::{Id, Realm, TenantId},
 };
 
+pub mod authorize;
 pub mod client_auth;
+pub mod code;
 pub mod dpop;
+pub mod hand_over;
+pub mod hint;
+pub mod mint;
+pub mod pending;
+pub mod program;
+pub mod pushed;
+pub mod refresh;
+pub mod request_object;
+pub mod token;
 
 /// Whose endpoints a request came to.
 #[derive(Debug, Clone)]
@@ -78,6 +89,12 @@ impl Ox {
             Flavour::Platform => format!("{origin}/api/v1/platform"),
             Flavour::Tenant(tenant) => format!("{origin}/api/v1/auth/tenants/{}", tenant.slug),
         }
+    }
+
+    /// The address under which the OAuth endpoints of this realm lie.
+    #[must_use]
+    pub fn oauth_base(&self) -> String {
+        format!("{}/oauth", self.base())
     }
 
     /// The same request in a tenant: for whatever is a tenant's, such as its users.

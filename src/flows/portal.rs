@@ -24,7 +24,7 @@ use crate::{
     error::{Code, Context, Error, Result},
     flows::{
         Caller, Cx, login, record, tenants,
-        tokens::{self, Refreshed},
+        tokens::{self, Party, Refreshed, Subject},
     },
     id::TenantId,
     secret::Secret,
@@ -175,9 +175,11 @@ pub async fn sign_in(visit: &Visit, input: &Input) -> Result<Outcome> {
 /// Exchanges a refresh token of the portal.
 ///
 /// # Errors
-/// As [`tokens::refresh`].
+/// `invalid_refresh_token`, or where the database fails.
 pub async fn refresh(visit: &Visit, token: &str) -> Result<Refreshed> {
-    tokens::refresh(&visit.app, &visit.caller, PORTAL, (token, visit.now)).await
+    tokens::refresh(&visit.app, &visit.caller, Party::Own(PORTAL), (token, visit.now))
+        .await
+        .map_err(|failure| failure.into_error(Code::InvalidRefreshToken))
 }
 
 /// Ends the session of an access token. One that is too old will do, since who signs out late
@@ -187,14 +189,16 @@ pub async fn refresh(visit: &Visit, token: &str) -> Result<Refreshed> {
 /// `not_authenticated` where the token is not ours, or where the database fails.
 pub async fn sign_out(visit: &Visit, token: &str) -> Result<()> {
     let claims = tokens::read(&visit.app, token).await?;
-    let session = claims.session.ok_or_else(|| Error::refused(Code::NotAuthenticated))?;
-    let event =
-        Event::success(Action::SessionEnded, Actor::User(claims.user), Target::Session(session));
-    let audit = record(&visit.app, (claims.tenant, visit.now), &visit.caller, event)?;
+    let Subject::Person { tenant, user: Some(user), session: Some(session) } = claims.subject
+    else {
+        return Err(Error::refused(Code::NotAuthenticated));
+    };
+    let event = Event::success(Action::SessionEnded, Actor::User(user), Target::Session(session));
+    let audit = record(&visit.app, (tenant, visit.now), &visit.caller, event)?;
     visit
         .app
         .db
-        .write((claims.tenant, session, audit), |tx, (tenant, session, audit)| {
+        .write((tenant, session, audit), |tx, (tenant, session, audit)| {
             Box::pin(async move {
                 if store::sessions::end(tx, *tenant, *session).await? {
                     audit.clone().execute(tx).await?;

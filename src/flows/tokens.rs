@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::{
     app::App,
@@ -15,11 +15,16 @@ use crate::{
     db::Query,
     domain::{
         audit::{Action, Actor, Event, Target},
+        oauth::Denial,
         tenant::{Slug, Tenant},
         token::{Client, Use, Verdict, access_expiry, context_class, idle_limit, judge},
     },
     error::{Code, Context, Error, Result},
-    flows::{Caller, Cx, keys, record},
+    flows::{
+        Caller, Cx, keys,
+        oauth::{Answered, issuer, mint::token_id, refresh::Presented},
+        record,
+    },
     id::{GrantId, Id, Realm, SessionId, TenantId, UserId},
     secret::Secret,
     store::{
@@ -27,6 +32,10 @@ use crate::{
         grants::{Found, Rotation},
     },
 };
+use claims::{AccessClaims, Audience, seconds};
+pub use claims::{Claims, Subject, read, verify};
+
+pub mod claims;
 
 /// The session that tokens are made in, and how its user came to it.
 #[derive(Debug, Clone)]
@@ -70,12 +79,37 @@ pub fn client(id: &str) -> Result<Client> {
 pub struct Minted {
     /// The access token.
     pub access_token: Secret<String>,
+    /// How it is shown: `Bearer` or `DPoP`.
+    pub token_type: &'static str,
     /// How many seconds it lives.
     pub expires_in: i64,
-    /// The refresh token.
-    pub refresh_token: Secret<String>,
+    /// The refresh token, where there is one.
+    pub refresh_token: Option<Secret<String>>,
+    /// The ID token, where one was asked for.
+    pub id_token: Option<Secret<String>>,
     /// What they are good for, space separated.
     pub scope: String,
+    /// What they allow in detail (RFC 9396).
+    pub authorization_details: Vec<Value>,
+}
+
+impl Minted {
+    /// Of the portal, which is no application.
+    fn of_portal(
+        (access_token, expires_in): (Secret<String>, i64),
+        refresh_token: Secret<String>,
+        scope: String,
+    ) -> Self {
+        Self {
+            access_token,
+            token_type: "Bearer",
+            expires_in,
+            refresh_token: Some(refresh_token),
+            id_token: None,
+            scope,
+            authorization_details: Vec::new(),
+        }
+    }
 }
 
 /// Tokens for `client` in a session that is being opened, and the statements that have to follow
@@ -92,15 +126,16 @@ pub async fn prepare(
     let id: GrantId = cx.id()?;
     let family = (tenant.uuid(), id.uuid());
     let refresh = RefreshToken::generate(&cx.app.master_key, &cx.app.entropy, family)?;
-    let subject = Subject {
+    let subject = Holder {
         user: facts.user,
+        grant: id,
         session: Some(facts.session),
         client,
         auth_methods: &facts.auth_methods,
         authenticated_at: facts.authenticated_at,
         lives: facts.lives,
     };
-    let (access_token, expires_in) = access_token(&cx.app, &cx.tenant, &subject, now).await?;
+    let access_token = access_token(&cx.app, &cx.tenant, &subject, now).await?;
     let new = store::grants::New {
         id,
         session: facts.session,
@@ -116,8 +151,7 @@ pub async fn prepare(
         store::grants::hold_session(tenant, facts.session, idle, now),
         store::grants::insert(tenant, &new),
     ];
-    let (refresh_token, scope) = (refresh.text(), client.scope.clone());
-    Ok((queries, Minted { access_token, expires_in, refresh_token, scope }))
+    Ok((queries, Minted::of_portal(access_token, refresh.text(), client.scope.clone())))
 }
 
 /// What a refresh token led to.
@@ -133,26 +167,37 @@ pub struct Refreshed {
     pub session: Option<SessionId>,
 }
 
-/// Exchanges a refresh token of the client that has shown it.
+/// Who shows a refresh token.
+#[derive(Debug, Clone, Copy)]
+pub enum Party<'a> {
+    /// A client of our own, by its id.
+    Own(&'a str),
+    /// An application, which has proved who it is.
+    Application(&'a Presented<'a>),
+}
+
+/// Exchanges a refresh token of whoever has shown it.
 ///
 /// # Errors
-/// `invalid_refresh_token` for one that is not ours, was used before, or rests on something that
-/// has ended. One that was used before ends the session, since somebody has a copy.
+/// `invalid_grant` for one that is not ours, was used before, or rests on something that has ended. One that was used before ends the session, since somebody has a copy.
 pub async fn refresh(
     app: &Arc<App>,
     caller: &Caller,
-    client_id: &str,
+    party: Party<'_>,
     (text, now): (&str, Timestamp),
-) -> Result<Refreshed> {
-    let token = RefreshToken::parse(&app.master_key, text)?.ok_or_else(refused)?;
+) -> Answered<Refreshed> {
+    let token = RefreshToken::parse(&app.master_key, text)?.ok_or_else(bad)?;
     let (tenant, id) = (TenantId::from_uuid(token.tenant()), GrantId::from_uuid(token.family()));
-    let shown = Shown { app, token, tenant, id, now };
+    let shown = Shown { app, party, token, tenant, id, now };
     // Others may exchange the same token meanwhile: then see what has become of it.
     for _ in 0..3 {
-        let found = shown.facts().await?.ok_or_else(refused)?;
+        let found = shown.facts().await?.ok_or_else(bad)?;
         // Of another client: no harm is done to its family, since it was not the one who came.
-        if found.client_id != client_id {
-            return Err(refused());
+        if !shown.is_of_party(&found) {
+            return Err(bad().into());
+        }
+        if let Party::Application(presented) = party {
+            presented.check(&found)?;
         }
         match judge(&found.family, shown.token.digest(), now) {
             Verdict::Rotate => {
@@ -160,12 +205,22 @@ pub async fn refresh(
                     return Ok(refreshed);
                 }
             }
-            Verdict::Repeat => return shown.repeat(&found).await,
-            Verdict::Reused => return Err(shown.end(caller, &found).await?),
-            Verdict::Dead => return Err(refused()),
+            Verdict::Repeat => {
+                let repeated = shown.repeat(&found).await?;
+                return repeated.ok_or_else(|| bad().into());
+            }
+            Verdict::Reused => {
+                shown.end(caller, &found).await?;
+                return Err(bad().into());
+            }
+            Verdict::Dead => return Err(bad().into()),
         }
     }
-    Err(refused())
+    Err(bad().into())
+}
+
+fn bad() -> Denial {
+    Denial::grant("the refresh token is unknown, used, revoked, or of another application")
 }
 
 fn refused() -> Error {
@@ -175,6 +230,7 @@ fn refused() -> Error {
 /// A refresh token of ours that was shown.
 struct Shown<'a> {
     app: &'a Arc<App>,
+    party: Party<'a>,
     token: RefreshToken,
     tenant: TenantId,
     id: GrantId,
@@ -186,13 +242,25 @@ impl Shown<'_> {
         self.app
             .db
             .read((self.tenant, self.id, self.now), |tx, (tenant, id, now)| {
-                Box::pin(store::grants::facts(tx, *tenant, *id, *now))
+                Box::pin(store::grants::facts(tx, *tenant, *id, None, *now))
             })
             .await
     }
 
+    fn is_of_party(&self, found: &Found) -> bool {
+        match self.party {
+            Party::Own(client_id) => found.application.is_none() && found.client_id == client_id,
+            Party::Application(presented) => presented.is_holder_of(found),
+        }
+    }
+
     /// Exchanges it; `None` where somebody else was faster, or something has ended since.
     async fn rotate(&self, found: &Found) -> Result<Option<Refreshed>> {
+        if let Party::Application(presented) = self.party
+            && !presented.rotates()
+        {
+            return self.keep(found).await.map(Some);
+        }
         let salt = self.app.entropy.bytes()?;
         let next = self.token.successor(&self.app.master_key, &salt)?;
         // Before the exchange: what fails here costs nobody his token.
@@ -229,18 +297,30 @@ impl Shown<'_> {
         }
     }
 
+    /// New tokens, and the same refresh token again.
+    async fn keep(&self, found: &Found) -> Result<Refreshed> {
+        let refreshed = self.mint(found, &self.token).await?;
+        let tenant = self.settings(found)?;
+        let idle = idle_limit(&tenant.settings.session, found.lives, self.now);
+        if let Some(session) = found.session {
+            let hold = store::grants::hold_session(self.tenant, session, idle, self.now);
+            self.app.db.write(hold, |tx, hold| Box::pin(hold.clone().execute(tx))).await?;
+        }
+        Ok(refreshed)
+    }
+
     /// The successor once more, for a request that crossed another of the same client.
-    async fn repeat(&self, found: &Found) -> Result<Refreshed> {
-        let salt = found.salt.ok_or_else(refused)?;
+    async fn repeat(&self, found: &Found) -> Result<Option<Refreshed>> {
+        let Some(salt) = found.salt else { return Ok(None) };
         let next = self.token.successor(&self.app.master_key, &salt)?;
         if next.digest() != found.family.current {
-            return Err(refused());
+            return Ok(None);
         }
-        self.mint(found, &next).await
+        self.mint(found, &next).await.map(Some)
     }
 
     /// Ends the family and its session: of two who hold the same token, one has no right to it.
-    async fn end(&self, caller: &Caller, found: &Found) -> Result<Error> {
+    async fn end(&self, caller: &Caller, found: &Found) -> Result<()> {
         let (user, tenant) = (found.user, self.tenant);
         let target = Target::User(Some(user));
         let event =
@@ -265,29 +345,38 @@ impl Shown<'_> {
             })
             .await?;
         metrics::counter!("countersign_refresh_tokens_reused_total").increment(1);
-        Ok(refused())
+        Ok(())
     }
 
     async fn mint(&self, found: &Found, next: &RefreshToken) -> Result<Refreshed> {
+        let tenant = self.settings(found)?;
+        let minted = match self.party {
+            Party::Own(_) => self.mint_own(found, &tenant, next).await?,
+            Party::Application(presented) => {
+                presented.mint(found, (&tenant, self.id), next.text()).await?
+            }
+        };
+        Ok(Refreshed { minted, tenant: self.tenant, user: found.user, session: found.session })
+    }
+
+    async fn mint_own(
+        &self,
+        found: &Found,
+        tenant: &Tenant,
+        next: &RefreshToken,
+    ) -> Result<Minted> {
         let client = Client { id: found.client_id.clone(), scope: found.scope.clone() };
-        let subject = Subject {
+        let holder = Holder {
             user: found.user,
+            grant: self.id,
             session: found.session,
             client: &client,
             auth_methods: &found.auth_methods,
             authenticated_at: found.authenticated_at,
             lives: found.lives,
         };
-        let tenant = self.settings(found)?;
-        let (access_token, expires_in) =
-            access_token(self.app, &tenant, &subject, self.now).await?;
-        let (refresh_token, scope) = (next.text(), client.scope);
-        Ok(Refreshed {
-            minted: Minted { access_token, expires_in, refresh_token, scope },
-            tenant: self.tenant,
-            user: found.user,
-            session: found.session,
-        })
+        let access_token = access_token(self.app, tenant, &holder, self.now).await?;
+        Ok(Minted::of_portal(access_token, next.text(), client.scope))
     }
 
     fn settings(&self, found: &Found) -> Result<Arc<Tenant>> {
@@ -296,9 +385,10 @@ impl Shown<'_> {
     }
 }
 
-/// Of whom an access token speaks.
-struct Subject<'a> {
+/// Of whom an access token of a client of ours speaks.
+struct Holder<'a> {
     user: UserId,
+    grant: GrantId,
     session: Option<SessionId>,
     client: &'a Client,
     auth_methods: &'a str,
@@ -306,132 +396,39 @@ struct Subject<'a> {
     lives: Use,
 }
 
-/// The claims of an access token (RFC 9068 §2.2). Times are whole seconds since 1970.
-#[derive(Debug, Serialize, Deserialize)]
-struct AccessClaims {
-    iss: String,
-    aud: String,
-    sub: String,
-    client_id: String,
-    scope: String,
-    tenant_id: String,
-    iat: i64,
-    exp: i64,
-    jti: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    sid: Option<String>,
-    auth_time: i64,
-    amr: Vec<String>,
-    acr: String,
-}
-
-/// Who signs for a tenant, as tokens say it.
-#[must_use]
-pub fn issuer(app: &App, tenant: TenantId) -> String {
-    format!("{}/tenants/{tenant}", app.config.public_url.as_str().trim_end_matches('/'))
-}
-
-/// An access token, and how many seconds it lives.
+/// An access token of a client of ours, and how many seconds it lives.
 async fn access_token(
     app: &App,
     tenant: &Tenant,
-    subject: &Subject<'_>,
+    holder: &Holder<'_>,
     now: Timestamp,
 ) -> Result<(Secret<String>, i64)> {
     let settings = &tenant.settings;
-    let exp = seconds(access_expiry(&settings.session, subject.lives, now));
+    let realm = Realm::Tenant(tenant.id);
+    let exp = seconds(access_expiry(&settings.session, holder.lives, now));
     let iat = seconds(now);
     let claims = AccessClaims {
-        iss: issuer(app, tenant.id),
-        aud: subject.client.id.clone(),
-        sub: subject.user.to_string(),
-        client_id: subject.client.id.clone(),
-        scope: subject.client.scope.clone(),
-        tenant_id: tenant.id.to_string(),
+        iss: issuer(app, realm),
+        aud: Audience::One(holder.client.id.clone()),
+        sub: holder.user.to_string(),
+        client_id: holder.client.id.clone(),
+        scope: holder.client.scope.clone(),
+        tenant_id: Some(tenant.id),
+        partner_id: None,
         iat,
         exp,
-        jti: app.entropy.id(now)?.to_string(),
-        sid: subject.session.map(|session| session.to_string()),
-        auth_time: seconds(subject.authenticated_at),
-        amr: subject.auth_methods.split_whitespace().map(str::to_owned).collect(),
-        acr: context_class(subject.auth_methods).to_owned(),
+        jti: token_id(app, Some(holder.grant), now)?,
+        sid: holder.session,
+        auth_time: Some(seconds(holder.authenticated_at)),
+        amr: holder.auth_methods.split_whitespace().map(str::to_owned).collect(),
+        acr: Some(context_class(holder.auth_methods).to_owned()),
+        cnf: None,
+        act: None,
+        authorization_details: Vec::new(),
+        token_type: None,
+        app_scope: None,
+        platform_token: false,
     };
-    let key = keys::signing(app, Realm::Tenant(tenant.id), settings.access_token_algorithm).await?;
+    let key = keys::signing(app, realm, settings.access_token_algorithm).await?;
     Ok((key.sign(ACCESS_TOKEN, &claims)?, exp - iat))
-}
-
-fn seconds(at: Timestamp) -> i64 {
-    at.micros().div_euclid(1_000_000)
-}
-
-/// What a good access token says.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Claims {
-    /// The tenant that it is of.
-    pub tenant: TenantId,
-    /// Of whom it speaks.
-    pub user: UserId,
-    /// The session that it was made in.
-    pub session: Option<SessionId>,
-    /// Whom it was made for.
-    pub client_id: String,
-    /// What it is good for, space separated.
-    pub scope: String,
-    /// When the user last proved who he is.
-    pub authenticated_at: Timestamp,
-    /// How he did, space separated.
-    pub auth_methods: String,
-    /// When it ends.
-    pub expires_at: Timestamp,
-}
-
-impl Claims {
-    /// Whether it is good for `scope`.
-    #[must_use]
-    pub fn allows(&self, scope: &str) -> bool {
-        self.scope.split(' ').any(|it| it == scope)
-    }
-}
-
-/// What an access token says, if it is one of ours and has not ended. Whether its session has is
-/// not looked at: see [`crate::flows::me::Me::by_token`].
-///
-/// # Errors
-/// `not_authenticated`, or where the database fails.
-pub async fn verify(app: &App, text: &str, now: Timestamp) -> Result<Claims> {
-    let claims = read(app, text).await?;
-    if claims.expires_at <= now { Err(bad()) } else { Ok(claims) }
-}
-
-/// As [`verify`], whether it has ended or not: for what is harmless, such as signing out.
-///
-/// # Errors
-/// As [`verify`].
-pub async fn read(app: &App, text: &str) -> Result<Claims> {
-    let key = keys::verifying(app, text).await?.ok_or_else(bad)?;
-    let claims: AccessClaims = key.verify(ACCESS_TOKEN, text).ok_or_else(bad)?;
-    parse(app, &claims).ok_or_else(bad)
-}
-
-fn bad() -> Error {
-    Error::refused(Code::NotAuthenticated)
-}
-
-fn parse(app: &App, claims: &AccessClaims) -> Option<Claims> {
-    let tenant = claims.tenant_id.parse().ok()?;
-    let at = |seconds: i64| seconds.checked_mul(1_000_000).map(Timestamp::from_micros);
-    let session = match &claims.sid {
-        Some(session) => Some(session.parse().ok()?),
-        None => None,
-    };
-    (claims.iss == issuer(app, tenant)).then_some(Claims {
-        tenant,
-        user: claims.sub.parse().ok()?,
-        session,
-        client_id: claims.client_id.clone(),
-        scope: claims.scope.clone(),
-        authenticated_at: at(claims.auth_time)?,
-        auth_methods: claims.amr.join(" "),
-        expires_at: at(claims.exp)?,
-    })
 }

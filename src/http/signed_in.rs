@@ -21,7 +21,8 @@ use crate::{
     error::{Code, Error, Result},
     flows::{
         me::{Enroller, Me},
-        tenants, tokens,
+        tenants,
+        tokens::{self, Subject},
     },
 };
 
@@ -81,10 +82,13 @@ async fn by_token(door: &Door, token: &str) -> Result<Me> {
         return Err(Error::Forbidden(Code::InsufficientScope));
     }
     let nobody = || Error::refused(Code::NotAuthenticated);
-    let session = claims.session.ok_or_else(nobody)?;
-    let tenant = tenants::resolve_id(door.app(), claims.tenant).await?;
+    let Subject::Person { tenant, user: Some(user), session: Some(session) } = claims.subject
+    else {
+        return Err(nobody());
+    };
+    let tenant = tenants::resolve_id(door.app(), tenant).await?;
     let me = Me::by_token(door.cx(tenant), session).await?;
-    if me.user().id == claims.user { Ok(me) } else { Err(nobody()) }
+    if me.user().id == user { Ok(me) } else { Err(nobody()) }
 }
 
 async fn by_cookie(door: &Door) -> Result<Me> {

@@ -107,7 +107,11 @@ pub struct TokenFields {
     /// For how many seconds the access token is good.
     pub expires_in: i64,
     /// What the next access token is had by: opaque, and good once.
-    pub refresh_token: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refresh_token: Option<String>,
+    /// Who the user is, for an application that asks for `openid`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id_token: Option<String>,
     /// What the tokens are good for.
     pub scope: String,
 }
@@ -120,9 +124,10 @@ impl TokenFields {
     pub fn of(minted: &Minted) -> Self {
         Self {
             access_token: minted.access_token.expose().clone(),
-            token_type: "Bearer",
+            token_type: minted.token_type,
             expires_in: minted.expires_in,
-            refresh_token: minted.refresh_token.expose().clone(),
+            refresh_token: minted.refresh_token.as_ref().map(|it| it.expose().clone()),
+            id_token: minted.id_token.as_ref().map(|it| it.expose().clone()),
             scope: minted.scope.clone(),
         }
     }

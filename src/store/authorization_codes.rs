@@ -5,6 +5,7 @@ use super::tenants::TenantRow;
 use crate::{
     clock::Timestamp,
     db::{FromRow, Query, Row, Tx, sql},
+    domain::oauth::claims::Known,
     error::Result,
     id::{ApplicationId, GrantId, Realm, SessionId, TenantId, UserId},
 };
@@ -62,6 +63,8 @@ pub struct Found {
     pub auth_methods: String,
     /// When he did.
     pub authenticated_at: Timestamp,
+    /// What is known about him.
+    pub person: Known,
     /// The request that it answers, JSON.
     pub request: String,
     /// The family that came of it, where it was redeemed.
@@ -90,6 +93,7 @@ impl FromRow for Found {
             session: row.get("session_id")?,
             auth_methods: row.get("auth_methods")?,
             authenticated_at: row.get("authenticated_at")?,
+            person: Known::from_row(row)?,
             request: row.get("request")?,
             grant: row.get("grant_id")?,
             redeemed_at: row.get("redeemed_at")?,
@@ -113,6 +117,8 @@ pub async fn find(
     sql("SELECT c.application_id, c.user_id, c.session_id, c.auth_methods, c.authenticated_at, \
                 c.request, c.grant_id, c.redeemed_at, c.expires_at, s.remember, \
                 s.expires_at AS session_expires_at, \
+                u.email, u.email_verified_at, u.first_name, u.last_name, u.locale, \
+                u.custom_data, u.updated_at AS user_updated_at, \
                 CASE WHEN u.status = 'active' AND u.deleted_at IS NULL AND u.epoch = c.epoch \
                       AND s.epoch = u.epoch AND s.idle_expires_at > $3 AND s.expires_at > $3 \
                       AND t.status = 'active' AND t.deleted_at IS NULL \

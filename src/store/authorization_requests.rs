@@ -157,6 +157,20 @@ pub fn choose(
     .bind(session)
 }
 
+/// Gives a pending request another handle, since we keep none that we could tell again.
+pub fn rename(
+    realm: Realm,
+    (digest, browser): ([u8; 32], [u8; 32]),
+    new_digest: [u8; 32],
+) -> Query {
+    sql("UPDATE authorization_requests SET digest = $4 \
+         WHERE realm = $1 AND digest = $2 AND browser = $3")
+    .bind(realm)
+    .bind(digest)
+    .bind(browser)
+    .bind(new_digest)
+}
+
 /// Ends a pending request; of several at the same time, one changes a row.
 pub fn end(realm: Realm, digest: [u8; 32], browser: [u8; 32]) -> Query {
     sql("DELETE FROM authorization_requests WHERE realm = $1 AND digest = $2 AND browser = $3")

@@ -5,11 +5,12 @@ use crate::{
     clock::Timestamp,
     db::{FromRow, Query, Row, Tx, sql},
     domain::{
+        oauth::claims::Known,
         session::Persistence,
         token::{Family, Use},
     },
     error::Result,
-    id::{GrantId, SessionId, TenantId, UserId},
+    id::{ApplicationId, GrantId, Realm, SessionId, TenantId, UserId},
 };
 
 /// A family about to begin.
@@ -42,12 +43,20 @@ pub struct Found {
     pub session: Option<SessionId>,
     /// Whom its tokens are made for.
     pub client_id: String,
+    /// The application, where it is one.
+    pub application: Option<ApplicationId>,
+    /// What more its tokens say, JSON.
+    pub details: Option<String>,
+    /// What is known about the user.
+    pub person: Known,
     /// What they are good for.
     pub scope: String,
     /// How the user proved who he is.
     pub auth_methods: String,
     /// When he did.
     pub authenticated_at: Timestamp,
+    /// When the family began.
+    pub created_at: Timestamp,
     /// What a token is judged by.
     pub family: Family,
     /// What was drawn at the last exchange.
@@ -70,9 +79,13 @@ impl FromRow for Found {
             user: row.get("user_id")?,
             session: row.get("session_id")?,
             client_id: row.get("client_id")?,
+            application: row.get("application_id")?,
+            details: row.get("details")?,
+            person: Known::from_row(row)?,
             scope: row.get("scope")?,
             auth_methods: row.get("auth_methods")?,
             authenticated_at: row.get("authenticated_at")?,
+            created_at: row.get("grant_created_at")?,
             family: Family { current: row.get("digest")?, previous, is_live: row.get("is_live")? },
             salt: row.get("salt")?,
             lives: Use {
@@ -104,20 +117,90 @@ pub fn insert(tenant: TenantId, new: &New) -> Query {
         .bind(new.now)
 }
 
-/// The family that a token names, with its tenant and everything that it rests on.
+/// A family of an application about to begin.
+#[derive(Debug, Clone)]
+pub struct NewOfApplication {
+    /// Which one.
+    pub id: GrantId,
+    /// The session that it begins in.
+    pub session: SessionId,
+    /// Whose session that has to be.
+    pub user: UserId,
+    /// The application.
+    pub application: ApplicationId,
+    /// What it is known by.
+    pub client_id: String,
+    /// What the tokens are good for.
+    pub scope: String,
+    /// How the user proved who he is, space separated (RFC 8176).
+    pub auth_methods: String,
+    /// When he did.
+    pub authenticated_at: Timestamp,
+    /// The digest of its first refresh token.
+    pub digest: [u8; 32],
+    /// What more its tokens say, JSON.
+    pub details: String,
+    /// Until when it lives without its session; `None`: it ends with it.
+    pub offline_until: Option<Timestamp>,
+    /// When.
+    pub now: Timestamp,
+}
+
+/// Begins a family of an application in a session that lives; 0 rows where it does not.
+pub fn insert_of_application(tenant: TenantId, new: &NewOfApplication) -> Query {
+    sql("INSERT INTO grants (tenant_id, id, user_id, session_id, client_id, scope, epoch, auth_methods, \
+                             authenticated_at, digest, created_at, expires_at, application_id, \
+                             details) \
+         SELECT s.tenant_id, $2, s.user_id, CASE WHEN $10 IS NULL THEN s.id ELSE NULL END, $4, $5, \
+                s.epoch, $6, $7, $8, $9, COALESCE($10, s.expires_at), $11, $12 \
+         FROM sessions s JOIN users u ON u.tenant_id = s.tenant_id AND u.id = s.user_id \
+         WHERE s.tenant_id = $1 AND s.id = $3 AND s.user_id = $13 AND s.epoch = u.epoch \
+           AND u.status = 'active' AND u.deleted_at IS NULL")
+        .bind(tenant)
+        .bind(new.id)
+        .bind(new.session)
+        .bind(new.client_id.as_str())
+        .bind(new.scope.as_str())
+        .bind(new.auth_methods.as_str())
+        .bind(new.authenticated_at)
+        .bind(new.digest)
+        .bind(new.now)
+        .bind(new.offline_until)
+        .bind(new.application)
+        .bind(new.details.as_str())
+        .bind(new.user)
+}
+
+/// An access token of a family, by which it may be dead even where the family lives.
+#[derive(Debug, Clone, Copy)]
+pub struct Single {
+    /// Who issued it.
+    pub realm: Realm,
+    /// The digest of its id.
+    pub digest: [u8; 32],
+}
+
+/// The family that a token names, with its tenant and everything that it rests on. An access token
+/// that was revoked by itself is dead.
 pub async fn facts(
     tx: &mut Tx,
     tenant: TenantId,
     id: GrantId,
+    single: Option<Single>,
     now: Timestamp,
 ) -> Result<Option<Found>> {
     sql("SELECT g.user_id, g.session_id, g.client_id, g.scope, g.auth_methods, g.authenticated_at, \
+                g.application_id, g.details, g.created_at AS grant_created_at, \
+                u.email, u.email_verified_at, u.first_name, u.last_name, u.locale, \
+                u.custom_data, u.updated_at AS user_updated_at, \
                 g.digest, g.previous_digest, g.rotated_at, g.salt, g.expires_at, s.remember, \
                 CASE WHEN u.status = 'active' AND u.deleted_at IS NULL AND u.epoch = g.epoch \
                       AND g.expires_at > $3 AND t.status = 'active' AND t.deleted_at IS NULL \
                       AND p.status = 'active' AND p.deleted_at IS NULL \
                       AND (g.session_id IS NULL \
                            OR (s.epoch = u.epoch AND s.idle_expires_at > $3 AND s.expires_at > $3)) \
+                      AND NOT EXISTS (SELECT 1 FROM revoked_tokens r \
+                                      WHERE r.realm = $4 AND r.digest = $5) \
                      THEN TRUE ELSE FALSE END AS is_live, \
                 t.slug, t.id, t.partner_id, t.name, t.status, t.settings, t.branding, \
                 p.status AS partner_status, p.settings AS partner_settings, \
@@ -130,6 +213,8 @@ pub async fn facts(
         .bind(tenant)
         .bind(id)
         .bind(now)
+        .bind(single.map(|it| it.realm))
+        .bind(single.map(|it| it.digest))
         .optional(tx)
         .await
 }

@@ -5,9 +5,10 @@ use crate::{
     db::{FromRow, Query, Row, Tx, sql},
     domain::{
         factor::Method,
+        oauth::claims::Known,
         user::{IdentitySource, User, UserStatus},
     },
-    error::Result,
+    error::{Context, Result},
     id::{TenantId, UserId},
 };
 
@@ -192,6 +193,32 @@ pub fn start_epoch(tenant: TenantId, user: UserId, now: Timestamp) -> Query {
     .bind(tenant)
     .bind(user)
     .bind(now)
+}
+
+impl FromRow for Known {
+    fn from_row(row: &Row) -> Result<Self> {
+        let custom: String = row.get("custom_data")?;
+        Ok(Self {
+            first_name: row.get("first_name")?,
+            last_name: row.get("last_name")?,
+            email: row.get("email")?,
+            email_verified: row.get::<Option<Timestamp>>("email_verified_at")?.is_some(),
+            locale: row.get("locale")?,
+            updated_at: row.get("user_updated_at")?,
+            custom: serde_json::from_str(&custom).doing("reading custom data")?,
+        })
+    }
+}
+
+/// What may be told about a user.
+pub async fn known(tx: &mut Tx, tenant: TenantId, user: UserId) -> Result<Option<Known>> {
+    sql("SELECT u.email, u.email_verified_at, u.first_name, u.last_name, u.locale, u.custom_data, \
+                u.updated_at AS user_updated_at \
+         FROM users u WHERE u.tenant_id = $1 AND u.id = $2 AND u.deleted_at IS NULL")
+    .bind(tenant)
+    .bind(user)
+    .optional(tx)
+    .await
 }
 
 /// What self-service tells of an account beside the account itself.

@@ -46,6 +46,10 @@ pub struct Facts<'a> {
     pub asked_at: Timestamp,
     /// The session that the browser is in.
     pub present: Option<&'a Present>,
+    /// Whether the request names somebody else than the one who is present.
+    pub is_another: bool,
+    /// Whether several accounts are present, and none was chosen.
+    pub is_ambiguous: bool,
     /// Whether the person has chosen that very account for this request.
     pub account_chosen: bool,
     /// What the person has allowed before; `None`: the application needs no consent.
@@ -124,6 +128,9 @@ fn choose(facts: &Facts<'_>, now: Timestamp) -> Step {
         return Step::Deny(unmet());
     }
     let sign_in = Step::SignIn { second_factor: wants_second_factor(request) };
+    if facts.is_ambiguous && !request.prompts(Prompt::Login) {
+        return Step::SelectAccount;
+    }
     let Some(present) = facts.present else {
         return if request.prompts(Prompt::Create) { Step::Register } else { sign_in };
     };
@@ -137,7 +144,7 @@ fn choose(facts: &Facts<'_>, now: Timestamp) -> Step {
     if request.prompts(Prompt::SelectAccount) && !facts.account_chosen && !is_fresh {
         return Step::SelectAccount;
     }
-    if request.hinted_user.is_some_and(|user| user != present.user) {
+    if facts.is_another {
         // Somebody who has just signed in as another is not asked for ever.
         let sentence = "somebody else has signed in";
         return if is_fresh {

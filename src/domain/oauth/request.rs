@@ -11,10 +11,7 @@ use super::{
     pkce,
     scope::{self, Scope},
 };
-use crate::{
-    domain::application::{AUTHORIZATION_CODE, Application, uri},
-    id::UserId,
-};
+use crate::domain::application::{AUTHORIZATION_CODE, Application, uri};
 
 /// How an answer travels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -58,6 +55,8 @@ impl Prompt {
 pub struct AuthorizationRequest {
     /// Where the answer goes.
     pub redirect_uri: String,
+    /// Whether the request said so, and was not merely understood so.
+    pub redirect_uri_given: bool,
     /// How.
     pub response_mode: ResponseMode,
     /// What comes back with it.
@@ -78,8 +77,8 @@ pub struct AuthorizationRequest {
     pub acr_is_essential: bool,
     /// Who it probably is: an address.
     pub login_hint: Option<String>,
-    /// Who it has to be: the subject of an ID token.
-    pub hinted_user: Option<UserId>,
+    /// Who it has to be, as the application knows him: the subject of an ID token.
+    pub hinted_subject: Option<String>,
     /// Languages, in the order of preference.
     pub ui_locales: Option<String>,
     /// Single claims.
@@ -191,9 +190,12 @@ pub fn check(
         other => Ok(other.map(str::to_owned)),
     };
     let claims = claims(given)?;
+    let wanted = claims.in_id_token("sub").and_then(|wanted| wanted.texts().next());
+    let hinted_subject = wanted.map(str::to_owned);
     let (acr_values, acr_is_essential) = acr(application, given, &claims);
     Ok(AuthorizationRequest {
         redirect_uri: back.redirect_uri.clone(),
+        redirect_uri_given: given.get("redirect_uri").is_some(),
         response_mode: back.response_mode,
         state: short("state")?,
         scope: requested_scope(application, given)?,
@@ -204,7 +206,7 @@ pub fn check(
         acr_values,
         acr_is_essential,
         login_hint: short("login_hint")?,
-        hinted_user: None,
+        hinted_subject,
         ui_locales: short("ui_locales")?,
         claims,
         resource: resources(application, given)?,

@@ -373,7 +373,7 @@ fn answer(outcome: &login::Outcome) -> AuthenticateResponse {
                 token_type: tokens.as_ref().map(|it| it.token_type),
                 expires_in: tokens.as_ref().map(|it| it.expires_in),
                 access_token: tokens.as_ref().map(|it| it.access_token.clone()),
-                refresh_token: tokens.as_ref().map(|it| it.refresh_token.clone()),
+                refresh_token: tokens.as_ref().and_then(|it| it.refresh_token.clone()),
                 scope: tokens.map(|it| it.scope),
                 ..nothing()
             }

@@ -1,6 +1,9 @@
 //! Tokens that others sign: proofs of possession, assertions and request objects.
 
+pub(crate) mod client;
+mod client_auth;
 mod dpop;
+mod request_objects;
 
 use std::sync::Arc;
 

@@ -18,7 +18,7 @@ use crate::{
     },
     entropy::Entropy,
     error::{Code, Error, Result},
-    id::{Id, TenantId},
+    id::{Id, SessionId, TenantId},
     store,
     text::Locale,
     view::{Brand, RawBrand},
@@ -81,6 +81,9 @@ pub struct Caller {
     pub accept_language: Option<String>,
     /// The request's id.
     pub request_id: String,
+    /// The session of this tenant that the browser was in, by its cookie: the handle and the
+    /// digest of the secret.
+    pub session: Option<(SessionId, [u8; 32])>,
 }
 
 impl Caller {
@@ -93,6 +96,7 @@ impl Caller {
             locale: Locale::En,
             accept_language: None,
             request_id,
+            session: None,
         }
     }
 }

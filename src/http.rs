@@ -24,6 +24,7 @@ pub mod frame;
 pub mod headers;
 pub mod health;
 pub mod limits;
+pub mod oauth;
 pub mod openapi;
 pub mod pages;
 pub mod reference;
@@ -41,6 +42,7 @@ pub fn router(app: Arc<App>) -> Router {
         .merge(pages::routes())
         .merge(health::routes())
         .merge(well_known::routes())
+        .merge(oauth::routes())
         .merge(openapi::routes(&document))
         .route("/", get(pages::home))
         .fallback(not_found)

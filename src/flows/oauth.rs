@@ -33,6 +33,7 @@ pub mod program;
 pub mod pushed;
 pub mod refresh;
 pub mod request_object;
+pub mod shown_token;
 pub mod token;
 
 /// Whose endpoints a request came to.

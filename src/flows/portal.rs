@@ -24,7 +24,7 @@ use crate::{
     error::{Code, Context, Error, Result},
     flows::{
         Caller, Cx, login, record, tenants,
-        tokens::{self, Party, Refreshed, Subject},
+        tokens::{self, Party, Refreshed},
     },
     id::TenantId,
     secret::Secret,
@@ -189,10 +189,9 @@ pub async fn refresh(visit: &Visit, token: &str) -> Result<Refreshed> {
 /// `not_authenticated` where the token is not ours, or where the database fails.
 pub async fn sign_out(visit: &Visit, token: &str) -> Result<()> {
     let claims = tokens::read(&visit.app, token).await?;
-    let Subject::Person { tenant, user: Some(user), session: Some(session) } = claims.subject
-    else {
-        return Err(Error::refused(Code::NotAuthenticated));
-    };
+    let nobody = || Error::refused(Code::NotAuthenticated);
+    let (tenant, user) = claims.person().ok_or_else(nobody)?;
+    let session = claims.session().ok_or_else(nobody)?;
     let event = Event::success(Action::SessionEnded, Actor::User(user), Target::Session(session));
     let audit = record(&visit.app, (tenant, visit.now), &visit.caller, event)?;
     visit

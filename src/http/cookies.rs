@@ -8,7 +8,7 @@ use crate::{
     crypto::opaque::Token,
     domain::{session::Persistence, tenant::Tenant},
     flows::{Cx, session::Opened},
-    id::{SessionId, TenantId},
+    id::{Realm, SessionId, TenantId},
 };
 
 /// A device stays known for 400 days, the longest that browsers keep a cookie.
@@ -91,6 +91,48 @@ pub fn session_tenants(headers: &HeaderMap) -> Vec<TenantId> {
         format!("tnt_{}", name.strip_prefix("cs_session_")?).parse().ok()
     };
     CookieJar::from_headers(headers).iter().filter_map(|cookie| of_name(cookie.name())).collect()
+}
+
+/// All sessions in a request, each with its tenant and its cookie's secret.
+#[must_use]
+pub fn sessions(app: &App, headers: &HeaderMap) -> Vec<(TenantId, SessionId, Token)> {
+    let prefix = if app.config.public_url.scheme() == "https" {
+        "__Host-cs_session_"
+    } else {
+        "cs_session_"
+    };
+    let session = |cookie: &Cookie<'_>| {
+        let tenant = format!("tnt_{}", cookie.name().strip_prefix(prefix)?).parse().ok()?;
+        let (id, secret) = cookie.value().split_once('.')?;
+        Some((tenant, id.parse().ok()?, Token::parse(secret)?))
+    };
+    CookieJar::from_headers(headers).iter().filter_map(session).collect()
+}
+
+fn request_name(app: &App, realm: Realm) -> String {
+    let realm = realm.to_string();
+    let realm = realm.trim_start_matches("tnt_");
+    let prefix = if app.config.public_url.scheme() == "https" { "__Host-" } else { "" };
+    format!("{prefix}cs_request_{realm}")
+}
+
+/// The cookie that a browser's pending authorization requests are bound to.
+#[must_use]
+pub fn request(app: &App, realm: Realm, browser: &Token) -> Cookie<'static> {
+    let mut cookie = Cookie::new(request_name(app, realm), browser.expose().to_owned());
+    cookie.set_http_only(true);
+    cookie.set_secure(app.config.public_url.scheme() == "https");
+    // A browser comes back to us from other sites, by address.
+    cookie.set_same_site(SameSite::Lax);
+    cookie.set_path("/");
+    cookie
+}
+
+/// What a browser's pending authorization requests are bound to.
+#[must_use]
+pub fn request_of(app: &App, realm: Realm, headers: &HeaderMap) -> Option<Token> {
+    let jar = CookieJar::from_headers(headers);
+    Token::parse(jar.get(&request_name(app, realm))?.value())
 }
 
 /// The session's handle and secret in a request.

@@ -11,7 +11,7 @@ use axum::{
 };
 use url::Url;
 
-use super::frame::Facts;
+use super::{cookies, frame::Facts};
 use crate::{
     app::App,
     clock::Timestamp,
@@ -74,6 +74,12 @@ impl Door {
         &self.app
     }
 
+    /// The tenant that the path names, as it stands there; empty where it names none.
+    #[must_use]
+    pub fn slug(&self) -> &str {
+        &self.slug
+    }
+
     /// When the request came.
     #[must_use]
     pub fn now(&self) -> Timestamp {
@@ -91,8 +97,13 @@ impl Door {
     #[must_use]
     pub fn cx(&self, tenant: Arc<Tenant>) -> Cx {
         tracing::Span::current().record("tenant", tenant.slug.as_str());
-        let caller = Arc::new(self.caller());
-        Cx { app: Arc::clone(&self.app), tenant, caller, now: self.now() }
+        let mut caller = self.caller();
+        let own = cookies::sessions(&self.app, &self.headers);
+        caller.session = own
+            .into_iter()
+            .find(|(of, ..)| *of == tenant.id)
+            .map(|(_, id, secret)| (id, *secret.digest().as_bytes()));
+        Cx { app: Arc::clone(&self.app), tenant, caller: Arc::new(caller), now: self.now() }
     }
 
     /// Who asks.
@@ -104,6 +115,7 @@ impl Door {
             locale: Locale::En,
             accept_language: text(&self.headers, header::ACCEPT_LANGUAGE).map(str::to_owned),
             request_id: self.facts.id.clone(),
+            session: None,
         }
     }
 

@@ -26,6 +26,10 @@ struct Pending(Arc<Error>);
 #[derive(Clone, Debug)]
 pub struct AsPage(pub pages::Look);
 
+/// Marks an answer of a protocol endpoint, whose errors have the protocol's form (RFC 6749 §5.2).
+#[derive(Clone, Copy, Debug)]
+pub struct AsProtocol;
+
 /// A field that an error's body has beside its own.
 #[derive(Clone, Debug)]
 struct More(&'static str, Value);
@@ -68,6 +72,9 @@ pub(super) fn render(app: &App, facts: &Facts, response: Response) -> Response {
         .map(|name| (response.headers().get(&name).cloned(), name));
     let mut rendered = match look {
         Some(AsPage(look)) => pages::error_page(app, &look, facts, &error),
+        None if response.extensions().get::<AsProtocol>().is_some() => {
+            as_protocol(app, facts, &error)
+        }
         None => as_json(app, facts, &error, more),
     };
     *rendered.status_mut() = status(&error);
@@ -85,6 +92,22 @@ pub(super) fn render(app: &App, facts: &Facts, response: Response) -> Response {
         headers.insert(header::WWW_AUTHENTICATE, challenge);
     }
     rendered
+}
+
+fn as_protocol(app: &App, facts: &Facts, error: &Error) -> Response {
+    let code = code(error);
+    let name = match error {
+        Error::Busy { .. } | Error::Throttled { .. } => "temporarily_unavailable",
+        Error::Internal(_) => "server_error",
+        _ => "invalid_request",
+    };
+    let key = format!("error.{}", code.as_str());
+    let text = app.view.texts().say(Locale::En, &key, minijinja::context! {});
+    let body = json!({"error": name, "error_description": text, "request_id": facts.id});
+    let mut response = Response::new(Body::from(body.to_string()));
+    let json = HeaderValue::from_static("application/json");
+    response.headers_mut().insert(header::CONTENT_TYPE, json);
+    response
 }
 
 fn as_json(app: &App, facts: &Facts, error: &Error, more: Option<More>) -> Response {

@@ -141,6 +141,15 @@ impl<S: Send + Sync, T: DeserializeOwned + ToSchema + 'static> FromRequestParts<
     }
 }
 
+/// The text of a form; `None` where the body is of another type.
+///
+/// # Errors
+/// Where it is too long, no text, or does not come in time.
+pub async fn form_text(request: Request) -> Result<Option<String>> {
+    let is_form = media_type(request.headers()) == "application/x-www-form-urlencoded";
+    if is_form { text_of(request).await.map(Some) } else { Ok(None) }
+}
+
 /// The whole body as text.
 async fn text_of(request: Request) -> Result<String> {
     let declared = request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok());

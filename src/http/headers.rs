@@ -33,3 +33,19 @@ pub fn page_policy(nonce: &str) -> String {
          img-src 'self' https: data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
     )
 }
+
+/// The policy of the page whose one form sends itself to `target`: only there, by our own script.
+#[must_use]
+pub fn form_post_policy(nonce: &str, target: &url::Url) -> String {
+    let origin = target.origin();
+    let target = if origin.is_tuple() {
+        origin.ascii_serialization()
+    } else {
+        format!("{}:", target.scheme())
+    };
+    format!(
+        "default-src 'none'; style-src 'self' 'nonce-{nonce}'; script-src 'self' 'nonce-{nonce}'; \
+         img-src 'self' https: data:; form-action {target}; base-uri 'none'; \
+         frame-ancestors 'none'"
+    )
+}

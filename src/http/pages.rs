@@ -32,6 +32,7 @@ use crate::{
 };
 
 mod change_email;
+pub mod protocol;
 mod reset_password;
 mod verify_email;
 

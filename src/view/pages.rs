@@ -115,6 +115,40 @@ impl Page for DonePage {
     const TEMPLATE: &'static str = "pages/done.html";
 }
 
+/// An answer on its way to an application, in a form that sends itself.
+#[derive(Clone, Serialize)]
+pub struct FormPostPage {
+    /// Where to: an address that the application has registered.
+    pub action: String,
+    /// Names and values; one may be a code.
+    pub fields: Vec<(&'static str, String)>,
+}
+
+impl std::fmt::Debug for FormPostPage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("FormPostPage")
+    }
+}
+
+impl Page for FormPostPage {
+    const TEMPLATE: &'static str = "pages/form_post.html";
+}
+
+/// An application has sent somebody here with a request that cannot be answered to it.
+#[derive(Debug, Clone, Serialize)]
+pub struct ProtocolErrorPage {
+    /// The protocol's code.
+    pub code: &'static str,
+    /// What is wrong, for whoever runs the application.
+    pub description: String,
+    /// The id to name when asking for help.
+    pub request_id: String,
+}
+
+impl Page for ProtocolErrorPage {
+    const TEMPLATE: &'static str = "pages/protocol_error.html";
+}
+
 /// A title and a sentence or two: every error, and whatever else needs no form.
 #[derive(Debug, Clone, Serialize)]
 pub struct MessagePage {

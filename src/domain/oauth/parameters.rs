@@ -48,6 +48,13 @@ impl Parameters {
         self.0.get(name).into_iter().flatten().map(String::as_str)
     }
 
+    /// All names and values.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0
+            .iter()
+            .flat_map(|(name, values)| values.iter().map(|value| (name.as_str(), value.as_str())))
+    }
+
     /// The value of one that has to be there.
     ///
     /// # Errors

@@ -111,6 +111,20 @@ pub async fn resume(ox: &Ox, handle: Option<&Token>, visitor: &Visitor) -> Resul
     }
 }
 
+/// The handle that a text is, if it has the form of one.
+#[must_use]
+pub fn handle(text: &str) -> Option<Token> {
+    Token::parse(text)
+}
+
+/// What becomes of a handle that is none.
+///
+/// # Errors
+/// Never; it has the form of [`resume`].
+pub fn resume_nothing() -> Result<Outcome> {
+    Ok(Outcome::Refused(pending::expired()))
+}
+
 async fn go_on(
     ox: &Ox,
     pending: Pending,

@@ -119,9 +119,13 @@ async fn opened(ox: &Ox, found: Found, browser: [u8; 32]) -> Result<Option<Pendi
 /// # Errors
 /// `invalid_request` where there is none, or where the database fails.
 pub async fn need(ox: &Ox, handle: Option<&Token>, visitor: &Visitor) -> Answered<Pending> {
-    find(ox, handle, visitor).await?.ok_or_else(|| {
-        Denial::request("the sign-in has expired or was begun in another browser").into()
-    })
+    find(ox, handle, visitor).await?.ok_or_else(|| expired().into())
+}
+
+/// Nothing is pending here.
+#[must_use]
+pub fn expired() -> Denial {
+    Denial::request("the sign-in has expired or was begun in another browser")
 }
 
 /// Keeps a request for its person.

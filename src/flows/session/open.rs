@@ -139,6 +139,12 @@ impl Opening {
         let told = self.notice.is_some();
         let (count, mut queries) = (self.must.len(), self.must);
         queries.extend(self.rows);
+        // A browser is in one session of a tenant: the one that its cookie had is replaced. A client
+        // that is handed tokens gets no cookie.
+        if let (Some(shown), None) = (cx.caller.session, &self.signed_in.tokens) {
+            let new = self.signed_in.session.id;
+            queries.extend(store::session_clients::replace(cx.tenant.id, shown, new));
+        }
         let input = (cx.clone(), self.email_key, (count, queries), self.notice);
         cx.app
             .db

@@ -1,0 +1,176 @@
+//! The protocol endpoints of OAuth 2.0 and OpenID Connect, in both flavours: under each tenant and
+//! under the platform. The handlers are the same; the path says whose realm it is.
+
+use std::sync::Arc;
+
+use axum::{
+    Router,
+    body::Body,
+    extract::{FromRequestParts, Request},
+    http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts},
+    response::{IntoResponse, Response},
+    routing::{get, post},
+};
+use serde::Serialize;
+
+use super::door::Door;
+use crate::{
+    app::App,
+    domain::oauth::parameters::Parameters,
+    error::{Error, Result},
+    flows::{
+        oauth::{Flavour, Ox},
+        tenants,
+    },
+};
+
+pub mod authorize;
+pub mod credentials;
+pub mod discovery;
+pub mod error;
+pub mod introspect;
+pub mod par;
+pub mod revoke;
+pub mod token;
+pub mod userinfo;
+pub mod visitor;
+
+/// The endpoints of both flavours.
+pub fn routes() -> Router<Arc<App>> {
+    let endpoints = Router::new()
+        .route("/authorize", get(authorize::begin).post(authorize::begin_by_post))
+        .route("/authorize/resume", get(authorize::resume))
+        .route("/token", post(token::token))
+        .route("/par", post(par::push))
+        .route("/introspect", post(introspect::introspect))
+        .route("/revoke", post(revoke::revoke))
+        .route("/userinfo", get(userinfo::by_get).post(userinfo::by_post));
+    Router::new()
+        .nest("/api/v1/auth/tenants/{tenant_slug}/oauth", endpoints.clone())
+        .nest("/api/v1/platform/oauth", endpoints)
+        .merge(discovery::routes())
+}
+
+/// A request at a protocol endpoint, whose realm is in use.
+#[derive(Debug)]
+pub struct Protocol {
+    /// Its surroundings.
+    pub ox: Ox,
+    /// Its headers and the rest.
+    pub door: Door,
+}
+
+impl FromRequestParts<Arc<App>> for Protocol {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self> {
+        let is_platform = parts.uri.path().starts_with("/api/v1/platform/");
+        let door = if is_platform {
+            Door::unnamed(parts, app)
+        } else {
+            Door::from_request_parts(parts, app).await?
+        };
+        let flavour = if is_platform {
+            Flavour::Platform
+        } else {
+            Flavour::Tenant(tenants::resolve(app, door.slug()).await?)
+        };
+        Ok(Self::new(door, flavour))
+    }
+}
+
+impl Protocol {
+    /// A request of a flavour.
+    #[must_use]
+    pub fn new(door: Door, flavour: Flavour) -> Self {
+        if let Flavour::Tenant(tenant) = &flavour {
+            tracing::Span::current().record("tenant", tenant.slug.as_str());
+        }
+        let ox = Ox {
+            app: Arc::clone(door.app()),
+            flavour,
+            caller: Arc::new(door.caller()),
+            now: door.now(),
+        };
+        Self { ox, door }
+    }
+}
+
+/// Names and values in one request, at most.
+const MAX_PAIRS: usize = 100;
+/// Octets of a query string at the authorization endpoint.
+const MAX_QUERY: usize = 32 * 1024;
+
+/// Why a request's parameters could not be read.
+#[derive(Debug)]
+pub(super) enum Unread {
+    /// They are not what the protocol says.
+    Denied(crate::domain::oauth::Denial),
+    /// The body is too long, or no text, or did not come in time.
+    Fault(Error),
+}
+
+fn parameters(text: &str) -> Result<Parameters, Unread> {
+    use crate::domain::oauth::Denial;
+    let pairs: Vec<(String, String)> = url::form_urlencoded::parse(text.as_bytes())
+        .take(MAX_PAIRS + 1)
+        .map(|(name, value)| (name.into_owned(), value.into_owned()))
+        .collect();
+    if pairs.len() > MAX_PAIRS {
+        return Err(Unread::Denied(Denial::request("too many parameters")));
+    }
+    Parameters::collect(pairs).map_err(Unread::Denied)
+}
+
+/// The parameters of the address.
+pub(super) fn in_query(query: Option<&str>) -> Result<Parameters, Unread> {
+    let text = query.unwrap_or_default();
+    if text.len() > MAX_QUERY {
+        let denial = crate::domain::oauth::Denial::request("the query is too long");
+        return Err(Unread::Denied(denial));
+    }
+    parameters(text)
+}
+
+/// The parameters of a form. Secrets never stand in an address, so that nothing else may.
+pub(super) async fn in_form(request: Request) -> Result<Parameters, Unread> {
+    use crate::domain::oauth::Denial;
+    if request.uri().query().is_some_and(|query| !query.is_empty()) {
+        let sentence = "parameters belong in the body";
+        return Err(Unread::Denied(Denial::request(sentence)));
+    }
+    match super::extract::form_text(request).await {
+        Ok(Some(text)) => parameters(&text),
+        Ok(None) => {
+            let sentence = "the body has to be application/x-www-form-urlencoded";
+            Err(Unread::Denied(Denial::request(sentence)))
+        }
+        Err(fault) => Err(Unread::Fault(fault)),
+    }
+}
+
+/// A JSON answer that nobody keeps.
+pub(super) fn json<T: Serialize>(status: StatusCode, body: &T) -> Response {
+    let body = match serde_json::to_vec(body) {
+        Ok(body) => body,
+        Err(fault) => return Error::internal("writing an answer", fault).into_response(),
+    };
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(header::PRAGMA, HeaderValue::from_static("no-cache"));
+    response
+}
+
+/// The proof of possession that came along (RFC 9449 §4.1); two are none.
+pub(super) fn proof(headers: &HeaderMap) -> Result<Option<String>, crate::domain::oauth::Denial> {
+    use crate::domain::oauth::{Denial, ErrorCode};
+    let mut all = headers.get_all("dpop").iter();
+    let first = all.next();
+    if all.next().is_some() {
+        return Err(Denial::new(ErrorCode::InvalidDpopProof, "one proof, not several"));
+    }
+    Ok(first.and_then(|value| value.to_str().ok()).map(str::to_owned))
+}

@@ -3,7 +3,10 @@
 
 use std::str::FromStr as _;
 
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use base64::{
+    Engine,
+    engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
+};
 use serde_json::{Value, json};
 use x509_cert::{
     der::{
@@ -52,6 +55,23 @@ impl Certificate {
         }
         let parsed = x509_cert::Certificate::from_pem(pem).ok()?;
         Self::from_der(&parsed.to_der().ok()?)
+    }
+
+    /// Takes one as proxies hand it on in a header: percent-encoded PEM, or DER in base64, with or
+    /// without the colons of RFC 9440; `None` for anything else.
+    #[must_use]
+    pub fn from_header(text: &str) -> Option<Self> {
+        if text.len() > 4 * LONGEST {
+            return None;
+        }
+        if text.starts_with("-----BEGIN") {
+            // A plus sign is one of base64's; a form's encoding would make a blank of it.
+            let pair = format!("x={}", text.replace('&', "%26").replace('+', "%2B"));
+            let (_, pem) = url::form_urlencoded::parse(pair.as_bytes()).next()?;
+            return Self::from_pem(&pem);
+        }
+        let bare = text.strip_prefix(':').and_then(|it| it.strip_suffix(':')).unwrap_or(text);
+        Self::from_der(&STANDARD.decode(bare).ok()?)
     }
 
     /// Its bytes.

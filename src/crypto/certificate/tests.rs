@@ -92,6 +92,22 @@ fn a_certificate_has_its_time() {
 }
 
 #[test]
+fn proxies_hand_it_on_in_one_of_three_spellings() {
+    use base64::{Engine, engine::general_purpose::STANDARD};
+    // As nginx does it, and as somebody does who leaves the plus signs.
+    let all = EC.replace('\n', "%0A").replace(' ', "%20");
+    let escaped = all.replace('+', "%2B").replace('/', "%2F").replace('=', "%3D");
+    let base64 = STANDARD.encode(of(EC).der());
+    for good in [all, escaped, format!(":{base64}:"), base64] {
+        let read = Certificate::from_header(&good).unwrap();
+        assert_eq!(read.digest(), of(EC).digest(), "{good}");
+    }
+    for bad in ["", "x", "-----BEGIN CERTIFICATE-----", ":AAAA:", "AAAA", "%"] {
+        assert!(Certificate::from_header(bad).is_none(), "{bad}");
+    }
+}
+
+#[test]
 fn what_is_no_certificate_is_refused() {
     let der = of(EC).der().to_vec();
     assert!(Certificate::from_der(&der[..der.len() - 1]).is_none());
@@ -111,6 +127,6 @@ proptest! {
         if let Some(it) = Certificate::from_der(&der) {
             let _ = (it.key(), it.has_subject(&name), it.has_dns_name(&name), it.is_valid_at(0));
         }
-        let _ = Certificate::from_pem(&name);
+        let _ = (Certificate::from_pem(&name), Certificate::from_header(&name));
     }
 }

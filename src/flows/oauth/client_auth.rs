@@ -70,6 +70,13 @@ impl Shown {
     }
 }
 
+/// The certificate (DER) in what a trusted proxy hands on for an application; nothing, where it
+/// cannot be read.
+#[must_use]
+pub fn certificate(handed_on: &str) -> Vec<u8> {
+    Certificate::from_header(handed_on).map(|it| it.der().to_vec()).unwrap_or_default()
+}
+
 /// An application that has proved who it is, as far as it can.
 #[derive(Debug, Clone)]
 pub struct Client {

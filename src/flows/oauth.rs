@@ -22,6 +22,7 @@ use crate::{
 
 pub mod authorize;
 pub mod client_auth;
+pub mod client_keys;
 pub mod code;
 pub mod direct;
 pub mod dpop;

@@ -178,5 +178,6 @@ pub(super) fn proof(headers: &HeaderMap) -> Result<Option<String>, crate::domain
     if all.next().is_some() {
         return Err(Denial::new(ErrorCode::InvalidDpopProof, "one proof, not several"));
     }
-    Ok(first.and_then(|value| value.to_str().ok()).map(str::to_owned))
+    // One that is no text is a bad one, not none.
+    Ok(first.map(|value| value.to_str().unwrap_or_default().to_owned()))
 }

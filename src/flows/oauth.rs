@@ -24,6 +24,7 @@ pub mod authorize;
 pub mod client_auth;
 pub mod code;
 pub mod dpop;
+pub mod exchange;
 pub mod hand_over;
 pub mod hint;
 pub mod mint;

@@ -22,6 +22,7 @@ mod jobs;
 mod mail;
 mod me;
 mod mfa;
+mod oauth;
 mod openapi;
 mod pages;
 mod passkeys;

@@ -26,6 +26,7 @@ pub mod client_keys;
 pub mod code;
 pub mod direct;
 pub mod dpop;
+pub mod exchange;
 pub mod hand_over;
 pub mod hint;
 pub mod mint;

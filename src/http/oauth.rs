@@ -6,7 +6,7 @@ use std::sync::Arc;
 use axum::{
     Router,
     body::Body,
-    extract::{FromRequestParts, Request},
+    extract::{FromRequestParts, MatchedPath, Request},
     http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts},
     response::{IntoResponse, Response},
     routing::{get, post},
@@ -70,7 +70,11 @@ impl FromRequestParts<Arc<App>> for Protocol {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self> {
-        let is_platform = parts.uri.path().starts_with("/api/v1/platform/");
+        // The route, not the address: of a nested one only the end is left.
+        let is_platform = parts
+            .extensions
+            .get::<MatchedPath>()
+            .is_some_and(|route| !route.as_str().contains("{tenant_slug}"));
         let door = if is_platform {
             Door::unnamed(parts, app)
         } else {

@@ -26,9 +26,9 @@ use crate::{
         Caller, Cx, login,
         oauth::hand_over::with_second_factor,
         record, tenants,
-        tokens::{self, Party, Refreshed, Subject},
+        tokens::{self, Party, Refreshed},
     },
-    id::TenantId,
+    id::{SessionId, TenantId},
     secret::Secret,
     store,
 };
@@ -53,14 +53,18 @@ pub struct Visit {
     pub now: Timestamp,
     /// The cookies of devices that came along, each with its tenant.
     pub devices: Vec<(TenantId, Token)>,
+    /// The sessions that the browser is in, each with its tenant and the digest of its secret.
+    pub sessions: Vec<(TenantId, SessionId, [u8; 32])>,
     /// Whether what the sign-in is for needs a second factor that is one.
     pub wants_second_factor: bool,
 }
 
 impl Visit {
     fn cx(&self, tenant: Arc<Tenant>) -> Cx {
-        let (app, caller) = (Arc::clone(&self.app), Arc::clone(&self.caller));
-        let cx = Cx { app, tenant, caller, now: self.now };
+        let mut own = self.sessions.iter().filter(|(of, ..)| *of == tenant.id);
+        let session = own.next().map(|(_, id, digest)| (*id, *digest));
+        let caller = Arc::new(Caller { session, ..(*self.caller).clone() });
+        let cx = Cx { app: Arc::clone(&self.app), tenant, caller, now: self.now };
         if self.wants_second_factor { with_second_factor(cx) } else { cx }
     }
 
@@ -196,10 +200,9 @@ pub async fn refresh(visit: &Visit, token: &str) -> Result<Refreshed> {
 /// `not_authenticated` where the token is not ours, or where the database fails.
 pub async fn sign_out(visit: &Visit, token: &str) -> Result<()> {
     let claims = tokens::read(&visit.app, token).await?;
-    let Subject::Person { tenant, user: Some(user), session: Some(session) } = claims.subject
-    else {
-        return Err(Error::refused(Code::NotAuthenticated));
-    };
+    let nobody = || Error::refused(Code::NotAuthenticated);
+    let (tenant, user) = claims.person().ok_or_else(nobody)?;
+    let session = claims.session().ok_or_else(nobody)?;
     let event = Event::success(Action::SessionEnded, Actor::User(user), Target::Session(session));
     let audit = record(&visit.app, (tenant, visit.now), &visit.caller, event)?;
     visit

@@ -21,8 +21,7 @@ use crate::{
     error::{Code, Error, Result},
     flows::{
         me::{Enroller, Me},
-        tenants,
-        tokens::{self, Subject},
+        tenants, tokens,
     },
 };
 
@@ -82,10 +81,8 @@ async fn by_token(door: &Door, token: &str) -> Result<Me> {
         return Err(Error::Forbidden(Code::InsufficientScope));
     }
     let nobody = || Error::refused(Code::NotAuthenticated);
-    let Subject::Person { tenant, user: Some(user), session: Some(session) } = claims.subject
-    else {
-        return Err(nobody());
-    };
+    let (tenant, user) = claims.person().ok_or_else(nobody)?;
+    let session = claims.session().ok_or_else(nobody)?;
     let tenant = tenants::resolve_id(door.app(), tenant).await?;
     let me = Me::by_token(door.cx(tenant), session).await?;
     if me.user().id == user { Ok(me) } else { Err(nobody()) }

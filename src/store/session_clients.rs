@@ -38,22 +38,41 @@ pub fn note(tenant: TenantId, new: &New) -> Query {
     .bind(new.now)
 }
 
-/// Lets the applications of a session, and its families of refresh tokens, go on with another one
-/// of the same user: two statements.
-pub fn move_to(tenant: TenantId, from: SessionId, to: SessionId) -> [Query; 2] {
+/// Lets another session of the same user take the place of one that a browser has shown: its
+/// families of refresh tokens and its applications go on with the new one, and the old one ends. Of
+/// another user, the old one only ends.
+pub fn replace(
+    tenant: TenantId,
+    (old, secret_digest): (SessionId, [u8; 32]),
+    new: SessionId,
+) -> [Query; 3] {
     [
         sql("UPDATE session_clients SET session = $3 WHERE tenant_id = $1 AND session = $2 \
                  AND EXISTS (SELECT 1 FROM sessions a JOIN sessions b \
-                     ON b.tenant_id = a.tenant_id AND b.user_id = a.user_id \
-                     WHERE a.tenant_id = $1 AND a.id = $2 AND b.id = $3)")
+                     ON b.tenant_id = a.tenant_id AND b.user_id = a.user_id AND b.epoch = a.epoch \
+                     WHERE a.tenant_id = $1 AND a.id = $2 AND a.secret_digest = $4 AND b.id = $3)")
         .bind(tenant)
-        .bind(from)
-        .bind(to),
+        .bind(old)
+        .bind(new)
+        .bind(secret_digest),
         sql("UPDATE grants SET session_id = $3 WHERE tenant_id = $1 AND session_id = $2 \
-                 AND EXISTS (SELECT 1 FROM sessions b \
-                     WHERE b.tenant_id = $1 AND b.id = $3 AND b.user_id = grants.user_id)")
+                 AND EXISTS (SELECT 1 FROM sessions a JOIN sessions b \
+                     ON b.tenant_id = a.tenant_id AND b.user_id = a.user_id AND b.epoch = a.epoch \
+                     WHERE a.tenant_id = $1 AND a.id = $2 AND a.secret_digest = $4 AND b.id = $3)")
         .bind(tenant)
-        .bind(from)
-        .bind(to),
+        .bind(old)
+        .bind(new)
+        .bind(secret_digest),
+        sql("DELETE FROM sessions WHERE tenant_id = $1 AND id = $2 AND secret_digest = $3 \
+                 AND EXISTS (SELECT 1 FROM sessions b WHERE b.tenant_id = $1 AND b.id = $4)")
+        .bind(tenant)
+        .bind(old)
+        .bind(secret_digest)
+        .bind(new),
     ]
+}
+
+/// Forgets the sessions that an application was used with.
+pub fn forget_application_all_tenants(application: ApplicationId) -> Query {
+    sql("DELETE FROM session_clients WHERE application_id = $1").bind(application)
 }

@@ -14,6 +14,7 @@
 mod support;
 
 mod api;
+mod applications;
 mod audit;
 mod cli;
 mod faults;
@@ -22,6 +23,7 @@ mod jobs;
 mod mail;
 mod me;
 mod mfa;
+mod oauth;
 mod openapi;
 mod pages;
 mod passkeys;

@@ -417,7 +417,7 @@ const BOUND: &[(&str, Call)] = &[
     ("factors::remove_all passkeys", Q(|t, it| factors::remove_all(t, it.user.id)[3].clone())),
     ("factors::end_setups", Q(|t, it| factors::end_setups(t, it.user.id))),
     ("grants::insert", Q(|t, it| grants::insert(t, &new_grant(it.session)))),
-    ("grants::facts", F(|tx, t, it| Box::pin(async move { Ok(maybe(grants::facts(tx, t, it.grant, LATER).await?.as_ref())) }))),
+    ("grants::facts", F(|tx, t, it| Box::pin(async move { Ok(maybe(grants::facts(tx, t, it.grant, None, LATER).await?.as_ref())) }))),
     ("grants::rotate", Q(|t, it| grants::rotate(t, &rotation(it.grant)))),
     ("grants::hold_session", Q(|t, it| grants::hold_session(t, it.session, LATER, LATER))),
     ("grants::carry_over", Q(|t, it| grants::carry_over(t, it.session))),

@@ -31,6 +31,7 @@ use http_body_util::BodyExt as _;
 use serde_json::Value;
 use tower::ServiceExt as _;
 
+pub(crate) mod applications;
 #[expect(dead_code, reason = "what only the tests of the WebAuthn module use")]
 #[path = "../../src/crypto/webauthn/tests/authenticator.rs"]
 pub(crate) mod authenticator;

@@ -10,7 +10,7 @@ use crate::{
     domain::{agent, session::Persistence, user::User},
     error::{Code, Error, Result},
     flows::{
-        Cx, outbox, password,
+        Cx, oauth, outbox, password,
         tokens::{self, Minted, SessionFacts},
     },
     id::{DeviceId, UserId},
@@ -108,13 +108,17 @@ impl Opening {
         self.signed_in.session.id
     }
 
-    /// Has tokens made with the session, where it is a client of ours that asks for it.
+    /// Has tokens made with the session, where it is a client that asks for it: our portal, or an
+    /// application that calls for its users.
     ///
     /// # Errors
     /// Where there is no such client, no key or no randomness.
     pub async fn mint(&mut self, cx: &Cx, client_id: Option<&str>) -> Result<()> {
         let Some(id) = client_id else { return Ok(()) };
-        let (queries, minted) = tokens::prepare(cx, &tokens::client(id)?, &self.facts).await?;
+        let (queries, minted) = match tokens::own_client(id) {
+            Some(client) => tokens::prepare(cx, &client, &self.facts).await?,
+            None => oauth::direct::prepare(cx, id, &self.facts).await?,
+        };
         self.rows.extend(queries);
         self.signed_in.tokens = Some(Box::new(minted));
         Ok(())
@@ -139,6 +143,12 @@ impl Opening {
         let told = self.notice.is_some();
         let (count, mut queries) = (self.must.len(), self.must);
         queries.extend(self.rows);
+        // A browser is in one session of a tenant: the one that its cookie had is replaced. A client
+        // that is handed tokens gets no cookie.
+        if let (Some(shown), None) = (cx.caller.session, &self.signed_in.tokens) {
+            let new = self.signed_in.session.id;
+            queries.extend(store::session_clients::replace(cx.tenant.id, shown, new));
+        }
         let input = (cx.clone(), self.email_key, (count, queries), self.notice);
         cx.app
             .db

@@ -155,6 +155,24 @@ pub struct Claims {
 }
 
 impl Claims {
+    /// The person that it speaks of, where it names one by his id.
+    #[must_use]
+    pub fn person(&self) -> Option<(TenantId, UserId)> {
+        match self.subject {
+            Subject::Person { tenant, user: Some(user), .. } => Some((tenant, user)),
+            Subject::Person { user: None, .. } | Subject::Program => None,
+        }
+    }
+
+    /// The session that it was made in.
+    #[must_use]
+    pub fn session(&self) -> Option<SessionId> {
+        match self.subject {
+            Subject::Person { session, .. } => session,
+            Subject::Program => None,
+        }
+    }
+
     /// Whether it is good for `scope`.
     #[must_use]
     pub fn allows(&self, scope: &str) -> bool {

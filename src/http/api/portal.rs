@@ -55,6 +55,7 @@ impl FromRequestParts<Arc<App>> for Visitor {
             caller: Arc::new(door.caller()),
             now: door.now(),
             devices: cookies::devices(app, &parts.headers),
+            sessions: Vec::new(),
             wants_second_factor: false,
         };
         Ok(Self { door, visit })

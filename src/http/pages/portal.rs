@@ -105,11 +105,15 @@ async fn sign_in(visit: &Visit, body: SignIn) -> Result<Response> {
     };
     let ox = &visit.protocol.ox;
     let wants = visit.underway.as_ref().is_some_and(|it| it.pending.wants_second_factor());
+    let sessions = visit.visitor.sessions.iter();
     let at_portal = portal::Visit {
         app: Arc::clone(&ox.app),
         caller: Arc::clone(&ox.caller),
         now: ox.now,
         devices: cookies::devices(&ox.app, &visit.protocol.door.headers),
+        sessions: sessions
+            .map(|(of, id, secret)| (*of, *id, *secret.digest().as_bytes()))
+            .collect(),
         wants_second_factor: wants,
     };
     let input = Input {

@@ -42,6 +42,8 @@ templates! {
     "layout.html",
     "parts.html",
     "pages/change_email.html",
+    "pages/device.html",
+    "pages/device_confirm.html",
     "pages/done.html",
     "pages/form_post.html",
     "pages/mailbox.html",

@@ -23,6 +23,8 @@ use crate::{
 pub mod authorize;
 pub mod client_auth;
 pub mod code;
+pub mod device;
+pub mod device_code;
 pub mod dpop;
 pub mod exchange;
 pub mod hand_over;

@@ -26,6 +26,7 @@ use crate::{
 
 pub mod authorize;
 pub mod credentials;
+pub mod device;
 pub mod discovery;
 pub mod error;
 pub mod introspect;
@@ -42,6 +43,7 @@ pub fn routes() -> Router<Arc<App>> {
         .route("/authorize/resume", get(authorize::resume))
         .route("/token", post(token::token))
         .route("/par", post(par::push))
+        .route("/device_authorization", post(device::authorize))
         .route("/introspect", post(introspect::introspect))
         .route("/revoke", post(revoke::revoke))
         .route("/userinfo", get(userinfo::by_get).post(userinfo::by_post));
@@ -107,7 +109,7 @@ const MAX_QUERY: usize = 32 * 1024;
 
 /// Why a request's parameters could not be read.
 #[derive(Debug)]
-pub(super) enum Unread {
+pub(in crate::http) enum Unread {
     /// They are not what the protocol says.
     Denied(crate::domain::oauth::Denial),
     /// The body is too long, or no text, or did not come in time.
@@ -127,7 +129,7 @@ fn parameters(text: &str) -> Result<Parameters, Unread> {
 }
 
 /// The parameters of the address.
-pub(super) fn in_query(query: Option<&str>) -> Result<Parameters, Unread> {
+pub(in crate::http) fn in_query(query: Option<&str>) -> Result<Parameters, Unread> {
     let text = query.unwrap_or_default();
     if text.len() > MAX_QUERY {
         let denial = crate::domain::oauth::Denial::request("the query is too long");
@@ -137,7 +139,7 @@ pub(super) fn in_query(query: Option<&str>) -> Result<Parameters, Unread> {
 }
 
 /// The parameters of a form. Secrets never stand in an address, so that nothing else may.
-pub(super) async fn in_form(request: Request) -> Result<Parameters, Unread> {
+pub(in crate::http) async fn in_form(request: Request) -> Result<Parameters, Unread> {
     use crate::domain::oauth::Denial;
     if request.uri().query().is_some_and(|query| !query.is_empty()) {
         let sentence = "parameters belong in the body";

@@ -32,6 +32,7 @@ use crate::{
 };
 
 mod change_email;
+mod device;
 pub mod protocol;
 mod reset_password;
 mod verify_email;
@@ -59,6 +60,7 @@ pub fn routes() -> Router<Arc<App>> {
             "/t/{tenant_slug}/stop-email-change",
             get(change_email::show_stop).post(change_email::submit_stop),
         );
+    router = router.merge(device::routes());
     for Asset { path, content_type, body } in Asset::ALL {
         router = router.route(path, get(move || std::future::ready(file(content_type, body))));
     }

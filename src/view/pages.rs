@@ -11,6 +11,8 @@ use crate::{
     text::{Locale, Texts},
 };
 
+pub mod leaving;
+
 /// The page a verification mail leads to. Its button confirms; looking at it does nothing, so that
 /// a mail scanner's look verifies nobody.
 #[derive(Debug, Clone, Serialize)]

@@ -9,6 +9,7 @@ use crate::{
     db::{Db, Migration},
     entropy::Entropy,
     error::{Context, Error, Result},
+    fetch::Fetcher,
     flows::{applications::ApplicationCache, gate::Gates, keys::Keyring, tenants::TenantCache},
     mail::{Mailer, mailbox::Mailbox, smtp::Smtp},
     store,
@@ -45,6 +46,8 @@ pub struct App {
     pub passwords: Passwords,
     /// Passwords known to be out in the world.
     pub breached: BreachService,
+    /// Requests to addresses that others have named.
+    pub fetcher: Fetcher,
     /// Outgoing mail.
     pub mailer: Mailer,
     /// Pages, mails and their words.
@@ -88,6 +91,7 @@ impl App {
         let app = Self {
             passwords: Passwords::new(&config.passwords, entropy.clone())?,
             breached: BreachService::new(config.passwords.breach_service.as_ref())?,
+            fetcher: Fetcher::new(&config.allowed_networks, config.mode.is_development()),
             mailer: mailer(&config)?,
             view: View::new(Texts::load()?)?,
             gates: Arc::default(),

@@ -5,6 +5,7 @@
 //! Passwords are never arguments, which other users of the machine could read: they come by
 //! standard input. Only this module prints.
 
+mod app;
 mod arguments;
 mod audit;
 mod config;
@@ -32,8 +33,9 @@ use crate::{
     error::{Context, Error, Fault, Loc, Result},
 };
 pub use arguments::{
-    AuditCommand, FactorsCommand, MailCommand, NewUser, SessionCommand, TenantChange,
-    TenantCommand, Tenants, UserCommand, UserOf,
+    AppChange, AppCommand, AppOf, AuditCommand, FactorsCommand, MailCommand, NewUser, OwnerOf,
+    RegistrationTokenCommand, SessionCommand, TenantChange, TenantCommand, Tenants, UserCommand,
+    UserOf,
 };
 use operator::Operator;
 
@@ -83,6 +85,9 @@ pub enum Command {
     /// Create, list and change the users of a tenant
     #[command(subcommand)]
     User(UserCommand),
+    /// Create, list and change applications (OAuth 2.0 clients)
+    #[command(subcommand)]
+    App(AppCommand),
     /// List and end the sessions of a tenant's users
     #[command(subcommand)]
     Session(SessionCommand),
@@ -218,6 +223,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::ApiReference { out } => document::reference(&out),
         Command::Tenant(command) => operate(&global, async |it| tenant::run(it, command).await),
         Command::User(command) => operate(&global, async |it| user::run(it, command).await),
+        Command::App(command) => operate(&global, async |it| app::run(it, command).await),
         Command::Session(command) => operate(&global, async |it| session::run(it, command).await),
         Command::Mail(command) => operate(&global, async |it| mail::run(it, command).await),
         Command::Audit(command) => operate(&global, async |it| audit::run(it, command).await),

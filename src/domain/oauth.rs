@@ -7,6 +7,7 @@ pub mod device;
 pub mod interaction;
 pub mod parameters;
 pub mod pkce;
+pub mod registration;
 pub mod request;
 pub mod scope;
 

@@ -22,9 +22,11 @@ use crate::{
 
 pub mod authorize;
 pub mod client_auth;
+pub mod client_keys;
 pub mod code;
 pub mod device;
 pub mod device_code;
+pub mod direct;
 pub mod dpop;
 pub mod exchange;
 pub mod hand_over;
@@ -34,6 +36,7 @@ pub mod pending;
 pub mod program;
 pub mod pushed;
 pub mod refresh;
+pub mod registration;
 pub mod request_object;
 pub mod shown_token;
 pub mod token;

@@ -31,6 +31,7 @@ pub mod discovery;
 pub mod error;
 pub mod introspect;
 pub mod par;
+pub mod register;
 pub mod revoke;
 pub mod token;
 pub mod userinfo;
@@ -46,6 +47,11 @@ pub fn routes() -> Router<Arc<App>> {
         .route("/device_authorization", post(device::authorize))
         .route("/introspect", post(introspect::introspect))
         .route("/revoke", post(revoke::revoke))
+        .route("/register", post(register::register))
+        .route(
+            "/register/{client_id}",
+            get(register::read).put(register::replace).delete(register::remove),
+        )
         .route("/userinfo", get(userinfo::by_get).post(userinfo::by_post));
     Router::new()
         .nest("/api/v1/auth/tenants/{tenant_slug}/oauth", endpoints.clone())
@@ -178,5 +184,6 @@ pub(super) fn proof(headers: &HeaderMap) -> Result<Option<String>, crate::domain
     if all.next().is_some() {
         return Err(Denial::new(ErrorCode::InvalidDpopProof, "one proof, not several"));
     }
-    Ok(first.and_then(|value| value.to_str().ok()).map(str::to_owned))
+    // One that is no text is a bad one, not none.
+    Ok(first.map(|value| value.to_str().unwrap_or_default().to_owned()))
 }

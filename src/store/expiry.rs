@@ -17,6 +17,8 @@ pub enum Dead {
     Grants,
     /// Registrations that nobody proved.
     Registrations,
+    /// Tokens to register applications with, past their time.
+    RegistrationTokens,
     /// Mailed tokens past their time.
     Tickets,
     /// Second-factor steps past their time.
@@ -37,17 +39,20 @@ pub enum Dead {
     TrustedDevices,
     /// Changes of an address that nobody can stop any more.
     EmailChanges,
+    /// Signed statements that would not be taken any more anyway.
+    Statements,
     /// Mails sent a day ago, and mails given up 30 days ago.
     Mails,
 }
 
 impl Dead {
     /// Every kind.
-    pub const ALL: [Dead; 15] = [
+    pub const ALL: [Dead; 17] = [
         Self::Sessions,
         Self::IdleSessions,
         Self::Grants,
         Self::Registrations,
+        Self::RegistrationTokens,
         Self::Tickets,
         Self::Challenges,
         Self::Captchas,
@@ -58,6 +63,7 @@ impl Dead {
         Self::Ceremonies,
         Self::TrustedDevices,
         Self::EmailChanges,
+        Self::Statements,
         Self::Mails,
     ];
 }
@@ -90,6 +96,7 @@ pub async fn purge_all_tenants(tx: &mut Tx, dead: Dead, now: Timestamp, limit: i
         Dead::IdleSessions => past!("sessions", "tenant_id, id", "idle_expires_at"),
         Dead::Grants => past!("grants", "tenant_id, id", "expires_at"),
         Dead::Registrations => past!("registrations", "tenant_id, id", "expires_at"),
+        Dead::RegistrationTokens => past!("registration_tokens", "tenant_id, id", "expires_at"),
         Dead::Tickets => past!("tickets", "tenant_id, id", "expires_at"),
         Dead::Challenges => past!("challenges", "tenant_id, id", "expires_at"),
         Dead::Captchas => past!("spent_captchas", "tenant_id, digest", "expires_at"),
@@ -100,6 +107,7 @@ pub async fn purge_all_tenants(tx: &mut Tx, dead: Dead, now: Timestamp, limit: i
         Dead::Ceremonies => past!("ceremonies", "tenant_id, id", "expires_at"),
         Dead::TrustedDevices => past!("trusted_devices", "tenant_id, id", "expires_at"),
         Dead::EmailChanges => past!("email_changes", "tenant_id, id", "stop_expires_at"),
+        Dead::Statements => past!("seen_statements", "realm, digest", "expires_at"),
         Dead::Mails => {
             "DELETE FROM outbox WHERE (tenant_id, id) IN \
              (SELECT tenant_id, id FROM outbox WHERE done_at IS NOT NULL \

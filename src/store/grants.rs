@@ -318,3 +318,8 @@ pub async fn newest_in_session(
     .await?;
     Ok(found.map(|Id(id)| id))
 }
+
+/// Ends all families of an application.
+pub fn end_application_all_tenants(application: ApplicationId) -> Query {
+    sql("DELETE FROM grants WHERE application_id = $1").bind(application)
+}

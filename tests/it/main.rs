@@ -14,11 +14,13 @@
 mod support;
 
 mod api;
+mod applications;
 mod audit;
 mod cli;
 mod faults;
 mod guessing;
 mod jobs;
+mod jose;
 mod mail;
 mod me;
 mod mfa;

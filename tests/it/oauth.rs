@@ -1,4 +1,12 @@
-//! OAuth 2.0 and OpenID Connect, through the router.
+//! OAuth 2.0 and OpenID Connect, through the endpoints that clients use.
 
+mod authorize;
+mod clients;
+mod code;
+mod device;
+mod direct;
+mod discovery;
 mod exchange;
 mod parties;
+mod refresh;
+mod shown;

@@ -202,7 +202,6 @@ async fn an_access_token_of_another_instance_or_kind_is_refused() {
         json!({"iss": "https://elsewhere.example/tenants/x"}),
         json!({"tenant_id": "tnt_00000000000000000000000000"}),
         json!({"tenant_id": "x"}),
-        json!({"sub": "portal"}),
         json!({"sid": "usr_00000000000000000000000000"}),
         json!({"exp": START.micros() / 1_000_000}),
         json!({"exp": "never"}),

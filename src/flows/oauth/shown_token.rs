@@ -189,14 +189,17 @@ pub(super) async fn is_live(ox: &Ox, claims: &Claims) -> Result<bool> {
     if claims.sub != claims.client_id && !is_in_use(ox, &claims.sub).await? {
         return Ok(false);
     }
-    let revoked = ox
-        .app
+    Ok(!is_revoked(ox, claims).await?)
+}
+
+/// Whether an access token was revoked by itself.
+pub(super) async fn is_revoked(ox: &Ox, claims: &Claims) -> Result<bool> {
+    ox.app
         .db
-        .read(single, |tx, single| {
+        .read(single(ox, claims), |tx, single| {
             Box::pin(store::seen::is_revoked(tx, single.realm, single.digest))
         })
-        .await?;
-    Ok(!revoked)
+        .await
 }
 
 async fn is_in_use(ox: &Ox, client_id: &str) -> Result<bool> {

@@ -40,7 +40,7 @@ pub(super) async fn authorize(Protocol { ox, door }: Protocol, request: Request)
         Ok(given) => given,
         Err(unread) => return error::unread(unread),
     };
-    let shown = credentials::shown(&door.headers);
+    let shown = credentials::shown(&door);
     match device::authorize(&ox, shown, &given).await {
         Ok(codes) => json(StatusCode::OK, &CodesResponse::of(codes)),
         Err(failure) => error::refusal(failure, credentials::by_basic(&door.headers)),

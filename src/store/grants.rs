@@ -293,6 +293,11 @@ pub fn end_all(tenant: TenantId, user: UserId) -> Query {
     sql("DELETE FROM grants WHERE tenant_id = $1 AND user_id = $2").bind(tenant).bind(user)
 }
 
+/// Ends all families of an application.
+pub fn end_application_all_tenants(application: ApplicationId) -> Query {
+    sql("DELETE FROM grants WHERE application_id = $1").bind(application)
+}
+
 struct Id(GrantId);
 
 impl FromRow for Id {
@@ -317,9 +322,4 @@ pub async fn newest_in_session(
     .optional(tx)
     .await?;
     Ok(found.map(|Id(id)| id))
-}
-
-/// Ends all families of an application.
-pub fn end_application_all_tenants(application: ApplicationId) -> Query {
-    sql("DELETE FROM grants WHERE application_id = $1").bind(application)
 }

@@ -48,6 +48,8 @@ templates! {
     "pages/change_email.html",
     "pages/check_mail.html",
     "pages/consent.html",
+    "pages/device.html",
+    "pages/device_confirm.html",
     "pages/done.html",
     "pages/enrol.html",
     "pages/forgot_password.html",

@@ -25,6 +25,8 @@ pub mod authorize;
 pub mod client_auth;
 pub mod client_keys;
 pub mod code;
+pub mod device;
+pub mod device_code;
 pub mod direct;
 pub mod dpop;
 pub mod exchange;

@@ -26,6 +26,7 @@ use crate::{
 
 pub mod authorize;
 pub mod credentials;
+pub mod device;
 pub mod discovery;
 pub mod error;
 pub mod introspect;
@@ -43,6 +44,7 @@ pub fn routes() -> Router<Arc<App>> {
         .route("/authorize/resume", get(authorize::resume))
         .route("/token", post(token::token))
         .route("/par", post(par::push))
+        .route("/device_authorization", post(device::authorize))
         .route("/introspect", post(introspect::introspect))
         .route("/revoke", post(revoke::revoke))
         .route("/register", post(register::register))
@@ -113,7 +115,7 @@ const MAX_QUERY: usize = 32 * 1024;
 
 /// Why a request's parameters could not be read.
 #[derive(Debug)]
-pub(super) enum Unread {
+pub(in crate::http) enum Unread {
     /// They are not what the protocol says.
     Denied(crate::domain::oauth::Denial),
     /// The body is too long, or no text, or did not come in time.
@@ -133,7 +135,7 @@ fn parameters(text: &str) -> Result<Parameters, Unread> {
 }
 
 /// The parameters of the address.
-pub(super) fn in_query(query: Option<&str>) -> Result<Parameters, Unread> {
+pub(in crate::http) fn in_query(query: Option<&str>) -> Result<Parameters, Unread> {
     let text = query.unwrap_or_default();
     if text.len() > MAX_QUERY {
         let denial = crate::domain::oauth::Denial::request("the query is too long");
@@ -143,7 +145,7 @@ pub(super) fn in_query(query: Option<&str>) -> Result<Parameters, Unread> {
 }
 
 /// The parameters of a form. Secrets never stand in an address, so that nothing else may.
-pub(super) async fn in_form(request: Request) -> Result<Parameters, Unread> {
+pub(in crate::http) async fn in_form(request: Request) -> Result<Parameters, Unread> {
     use crate::domain::oauth::Denial;
     if request.uri().query().is_some_and(|query| !query.is_empty()) {
         let sentence = "parameters belong in the body";

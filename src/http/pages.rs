@@ -33,6 +33,7 @@ use crate::{
 
 mod change_email;
 mod consent;
+mod device;
 mod enrol;
 mod forgot_password;
 mod home;
@@ -70,6 +71,7 @@ pub fn routes() -> Router<Arc<App>> {
             get(change_email::show_stop).post(change_email::submit_stop),
         );
     router = router.merge(sign_in_routes());
+    router = router.merge(device::routes());
     for Asset { path, content_type, body } in Asset::ALL {
         router = router.route(path, get(move || std::future::ready(file(content_type, body))));
     }

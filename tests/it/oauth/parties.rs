@@ -5,7 +5,7 @@ use countersign::{domain::application::Owner, flows::Cx};
 use serde_json::{Value, json};
 
 use crate::support::{
-    Client, PASSWORD, World,
+    Answer, Client, PASSWORD, World,
     applications::{CALLBACK, Made, VERIFIER, challenge, encoded, endpoint, request},
 };
 
@@ -82,4 +82,13 @@ pub(super) async fn platform_tokens(browser: &mut Client, made: &Made) -> Value 
 /// The path of an endpoint with a query.
 pub(super) fn at(tenant: &str, name: &str, pairs: &[(&str, &str)]) -> String {
     format!("{}?{}", endpoint(tenant, name), encoded(pairs))
+}
+
+/// The value of a hidden field, or of any other, by its name.
+#[track_caller]
+pub(super) fn field(page: &Answer, name: &str) -> String {
+    let start = format!("name=\"{name}\"");
+    let rest = page.text.split(&start).nth(1).unwrap_or_else(|| panic!("{name}: {}", page.text));
+    let value = rest.split("value=\"").nth(1).unwrap();
+    value.split('"').next().unwrap().to_owned()
 }

@@ -28,6 +28,7 @@ pub mod authorize;
 pub mod credentials;
 pub mod device;
 pub mod discovery;
+pub mod document;
 pub mod error;
 pub mod introspect;
 pub mod par;

@@ -42,6 +42,8 @@ pub struct Config {
     pub trusted_proxies: Vec<IpNet>,
     /// Networks that are not public and are asked all the same for what applications name.
     pub allowed_networks: Vec<IpNet>,
+    /// OAuth and its tokens.
+    pub oauth: OAuthConfig,
     /// Where the metrics are served, on a listener of their own; `None`: nowhere.
     pub metrics_listen: Option<SocketAddr>,
     /// Logs.
@@ -143,6 +145,19 @@ pub struct LimitsConfig {
     pub requests_per_minute: u32,
     /// Open connections, at most.
     pub connections: usize,
+}
+
+/// OAuth and its tokens.
+#[derive(Debug, Clone)]
+pub struct OAuthConfig {
+    /// The header in which a trusted proxy hands on the certificate that an application has
+    /// shown, lower case; `None`: nobody authenticates with certificates.
+    pub client_certificate_header: Option<String>,
+    /// Whether that proxy lets only certificates through that an authority of the operator's has
+    /// issued, so that the names in them can be believed.
+    pub client_certificates_verified: bool,
+    /// How many days a key signs tokens before another takes over; 0: until an operator says so.
+    pub key_rotation_days: u32,
 }
 
 /// What the log looks like.

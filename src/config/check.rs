@@ -17,7 +17,7 @@ use url::{Host, Url};
 
 use super::{
     Config, DatabaseConfig, DatabaseUrl, Kernel, LimitsConfig, LogConfig, LogFormat, MailConfig,
-    Mode, PasswordConfig,
+    Mode, OAuthConfig, PasswordConfig,
     load::{Loaded, WrongSettings},
     raw::{Given, Origin, Raw, SETTINGS, Value, WrongSetting},
 };
@@ -70,6 +70,7 @@ pub(super) fn check(raw: Raw, terminal: bool) -> Result<Loaded, WrongSettings> {
             "holds something else than networks",
             network,
         ),
+        oauth: it.oauth(),
         metrics_listen: it
             .perhaps("metrics.listen", "is not an address with a port", |text| text.parse().ok()),
         log: it.log(terminal),
@@ -77,6 +78,9 @@ pub(super) fn check(raw: Raw, terminal: bool) -> Result<Loaded, WrongSettings> {
     };
     if config.metrics_listen == Some(config.listen) && config.listen.port() != 0 {
         it.refuse("metrics.listen", "is also where the server listens");
+    }
+    if config.oauth.client_certificate_header.is_some() && config.trusted_proxies.is_empty() {
+        it.refuse("oauth.client_certificate_header", "could be set by anybody");
     }
     if !it.wrong.is_empty() {
         return Err(WrongSettings(it.wrong));
@@ -173,6 +177,22 @@ impl Check {
             self.refuse(name, problem);
         }
         found.unwrap_or_default()
+    }
+
+    fn oauth(&mut self) -> OAuthConfig {
+        let header = self.perhaps(
+            "oauth.client_certificate_header",
+            "is not the name of a header",
+            |text| {
+                let is_part = |it: char| it.is_ascii_alphanumeric() || it == '-';
+                text.chars().all(is_part).then(|| text.to_ascii_lowercase())
+            },
+        );
+        OAuthConfig {
+            client_certificate_header: header,
+            client_certificates_verified: self.switch("oauth.client_certificates_verified", false),
+            key_rotation_days: self.small("oauth.key_rotation_days", 90),
+        }
     }
 
     fn path(&mut self, name: &'static str) -> Option<PathBuf> {

@@ -81,6 +81,12 @@ pub(super) const SETTINGS: &[Setting] = &[
         name: "outbound.allowed_networks",
         form: Form::List("addresses or networks, such as 10.0.0.0/8"),
     },
+    text(
+        "oauth.client_certificate_header",
+        "the name of a header, such as x-client-certificate, or nothing; needs trusted_proxies",
+    ),
+    Setting { name: "oauth.client_certificates_verified", form: Form::Switch },
+    whole("oauth.key_rotation_days", 0, 3650),
     text("metrics.listen", "an address and a port, such as 127.0.0.1:9090, or nothing"),
     text("log.format", "human or json"),
     text(

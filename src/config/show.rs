@@ -120,6 +120,13 @@ fn load_and_observation(config: &Config, name: &str) -> Option<Value> {
         "outbound.allowed_networks" => {
             Some(list(config.allowed_networks.iter().map(|it| text(it.to_string()))))
         }
+        "oauth.client_certificate_header" => {
+            config.oauth.client_certificate_header.as_ref().map(text)
+        }
+        "oauth.client_certificates_verified" => {
+            Some(Value::Boolean(config.oauth.client_certificates_verified))
+        }
+        "oauth.key_rotation_days" => Some(whole(config.oauth.key_rotation_days)),
         "metrics.listen" => config.metrics_listen.map(|it| text(it.to_string())),
         "log.format" => Some(text(match config.log.format {
             LogFormat::Human => "human",

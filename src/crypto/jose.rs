@@ -8,6 +8,7 @@
 use std::fmt;
 
 use aws_lc_rs::{
+    digest::{SHA256, SHA512, digest},
     encoding::AsDer,
     rand::SystemRandom,
     rsa::KeySize,
@@ -27,6 +28,10 @@ use crate::{
     error::{Context, Error, Result},
     secret::Secret,
 };
+
+pub mod dpop;
+pub mod foreign;
+mod strict;
 
 /// The `typ` of access tokens (RFC 9068 §2.1).
 pub const ACCESS_TOKEN: &str = "at+jwt";
@@ -232,6 +237,20 @@ impl fmt::Debug for VerifyingKey {
 #[must_use]
 pub fn claimed_kid(token: &str) -> Option<String> {
     header(token)?.kid
+}
+
+/// The first half of the digest of `text`, base64url: how a token that is signed by `algorithm`
+/// names another value that was handed out with it (`at_hash`, `c_hash`; OpenID Connect Core
+/// §3.1.3.6). Ed25519 has SHA-512 inside.
+#[must_use]
+pub fn half_hash(algorithm: SigningAlgorithm, text: &str) -> String {
+    let hash = match algorithm {
+        SigningAlgorithm::Es256 | SigningAlgorithm::Rs256 => &SHA256,
+        SigningAlgorithm::EdDsa => &SHA512,
+    };
+    let digest = digest(hash, text.as_bytes());
+    let (half, _) = digest.as_ref().split_at(digest.as_ref().len() / 2);
+    URL_SAFE_NO_PAD.encode(half)
 }
 
 fn header(token: &str) -> Option<Header> {

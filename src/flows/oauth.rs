@@ -23,9 +23,11 @@ use crate::{
 pub mod asking;
 pub mod authorize;
 pub mod client_auth;
+pub mod client_keys;
 pub mod code;
 pub mod direct;
 pub mod dpop;
+pub mod exchange;
 pub mod hand_over;
 pub mod hint;
 pub mod mint;

@@ -4,12 +4,12 @@
 use std::net::{IpAddr, SocketAddr};
 
 use axum::{
-    extract::ConnectInfo,
+    extract::{ConnectInfo, Request},
     http::{Extensions, HeaderMap},
 };
 use ipnet::IpNet;
 
-use crate::domain::network::ClientAddress;
+use crate::{config::Config, domain::network::ClientAddress};
 
 /// At most this many hops of `X-Forwarded-For` are looked at.
 const MAX_HOPS: usize = 32;
@@ -21,6 +21,20 @@ pub fn client(extensions: &Extensions, headers: &HeaderMap, trusted: &[IpNet]) -
         return ClientAddress::none();
     };
     ClientAddress::of(behind(peer.ip().to_canonical(), headers, trusted))
+}
+
+/// Takes off what only a trusted proxy may say of whoever asks, if somebody else has said it: the
+/// certificate that an application has shown.
+pub fn take_off_claims(config: &Config, request: &mut Request) {
+    let Some(name) = &config.oauth.client_certificate_header else { return };
+    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
+    let is_trusted = peer.is_some_and(|ConnectInfo(peer)| {
+        let address = peer.ip().to_canonical();
+        config.trusted_proxies.iter().any(|net| net.contains(&address))
+    });
+    if !is_trusted {
+        request.headers_mut().remove(name.as_str());
+    }
 }
 
 fn behind(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {

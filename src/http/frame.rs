@@ -44,6 +44,7 @@ pub async fn frame(
     next: Next,
 ) -> Response {
     let watch = Stopwatch::start();
+    address::take_off_claims(&app.config, &mut request);
     let facts = facts(&app, &request);
     let method = request.method().clone();
     let route = request

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use axum::{
     Router,
     body::Body,
-    extract::{FromRequestParts, Request},
+    extract::{FromRequestParts, MatchedPath, Request},
     http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts},
     response::{IntoResponse, Response},
     routing::{get, post},
@@ -70,7 +70,11 @@ impl FromRequestParts<Arc<App>> for Protocol {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self> {
-        let is_platform = parts.uri.path().starts_with("/api/v1/platform/");
+        // The route, not the address: of a nested one only the end is left.
+        let is_platform = parts
+            .extensions
+            .get::<MatchedPath>()
+            .is_some_and(|route| !route.as_str().contains("{tenant_slug}"));
         let door = if is_platform {
             Door::unnamed(parts, app)
         } else {
@@ -178,5 +182,6 @@ pub(super) fn proof(headers: &HeaderMap) -> Result<Option<String>, crate::domain
     if all.next().is_some() {
         return Err(Denial::new(ErrorCode::InvalidDpopProof, "one proof, not several"));
     }
-    Ok(first.and_then(|value| value.to_str().ok()).map(str::to_owned))
+    // One that is no text is a bad one, not none.
+    Ok(first.map(|value| value.to_str().unwrap_or_default().to_owned()))
 }

@@ -39,13 +39,15 @@ pub enum Dead {
     TrustedDevices,
     /// Changes of an address that nobody can stop any more.
     EmailChanges,
+    /// Signed statements that would not be taken any more anyway.
+    Statements,
     /// Mails sent a day ago, and mails given up 30 days ago.
     Mails,
 }
 
 impl Dead {
     /// Every kind.
-    pub const ALL: [Dead; 16] = [
+    pub const ALL: [Dead; 17] = [
         Self::Sessions,
         Self::IdleSessions,
         Self::Grants,
@@ -61,6 +63,7 @@ impl Dead {
         Self::Ceremonies,
         Self::TrustedDevices,
         Self::EmailChanges,
+        Self::Statements,
         Self::Mails,
     ];
 }
@@ -104,6 +107,7 @@ pub async fn purge_all_tenants(tx: &mut Tx, dead: Dead, now: Timestamp, limit: i
         Dead::Ceremonies => past!("ceremonies", "tenant_id, id", "expires_at"),
         Dead::TrustedDevices => past!("trusted_devices", "tenant_id, id", "expires_at"),
         Dead::EmailChanges => past!("email_changes", "tenant_id, id", "stop_expires_at"),
+        Dead::Statements => past!("seen_statements", "realm, digest", "expires_at"),
         Dead::Mails => {
             "DELETE FROM outbox WHERE (tenant_id, id) IN \
              (SELECT tenant_id, id FROM outbox WHERE done_at IS NOT NULL \

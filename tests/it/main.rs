@@ -20,6 +20,7 @@ mod cli;
 mod faults;
 mod guessing;
 mod jobs;
+mod jose;
 mod mail;
 mod me;
 mod mfa;

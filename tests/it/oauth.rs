@@ -5,5 +5,7 @@ mod clients;
 mod code;
 mod direct;
 mod discovery;
+mod exchange;
+mod parties;
 mod refresh;
 mod shown;

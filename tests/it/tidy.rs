@@ -44,7 +44,7 @@ const LAYER_EXCEPTIONS: [(&str, &str); 1] = [
 const TOPS: [(&str, &[&str]); 3] = [("cli", &[]), ("http", &["cli"]), ("jobs", &["cli"])];
 
 /// Third-party crates and the places that may name them: files, or folders with their module.
-const OWNERS: [(&str, &[&str]); 34] = [
+const OWNERS: [(&str, &[&str]); 35] = [
     ("anyhow", &["cli", "main"]),
     ("argon2", &["crypto"]),
     ("argon2_rust", &["crypto"]),
@@ -79,6 +79,7 @@ const OWNERS: [(&str, &[&str]); 34] = [
     ("totp_rs", &["crypto/totp"]),
     ("webauthn_rs_core", &["crypto/webauthn"]),
     ("webauthn_rs_proto", &["crypto/webauthn"]),
+    ("x509_cert", &["crypto/certificate"]),
 ];
 
 /// Crates of which the build holds more than one version, because others ask for them.

@@ -5,7 +5,7 @@ use jsonwebtoken::{
 };
 use serde_json::{Value, json};
 
-use super::{ACCESS_TOKEN, SigningKey, VerifyingKey, claimed_kid};
+use super::{ACCESS_TOKEN, SigningKey, VerifyingKey, claimed_kid, half_hash};
 use crate::domain::token::SigningAlgorithm;
 
 fn key(algorithm: SigningAlgorithm) -> SigningKey {
@@ -132,4 +132,14 @@ fn a_public_key_is_no_shared_secret() {
     header.typ = Some(ACCESS_TOKEN.to_owned());
     let token = jsonwebtoken::encode(&header, &claims(), &secret).unwrap();
     assert!(verifying(&key).verify::<Value>(ACCESS_TOKEN, &token).is_none());
+}
+
+/// OpenID Connect Core, appendices A.3 and A.4.
+#[test]
+fn half_hashes_are_those_of_the_standard() {
+    let of = |text| half_hash(SigningAlgorithm::Rs256, text);
+    assert_eq!(of("jHkWEdUXMU1BwAsC4vtUsZwnNvTIxEl0z9K3vx5KF0Y"), "77QmUPtjPfzWtF2AnpK9RQ");
+    let code = "Qcb0Orv1zh30vL1MPRsbm-diHiMwcLyZvn1arpZv-Jxf_11jnpEX3Tgfvk";
+    assert_eq!(of(code), "LDktKdoQak3Pk0cnXxCltA");
+    assert_eq!(half_hash(SigningAlgorithm::EdDsa, "").len(), 43);
 }

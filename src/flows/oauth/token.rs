@@ -5,6 +5,7 @@ use super::{
     client_auth::{Client, Shown},
     code,
     dpop::{self, Endpoint},
+    exchange,
     mint::Confirmation,
     program, refresh,
 };
@@ -64,7 +65,8 @@ pub async fn token(ox: &Ox, asked: Asked) -> Answered<Issued> {
         CLIENT_CREDENTIALS => {
             Ok(program::client_credentials(ox, &client, given, confirmation).await?.into())
         }
-        TOKEN_EXCHANGE | DEVICE_CODE | _ => {
+        TOKEN_EXCHANGE => exchange::exchange(ox, &client, given, confirmation).await,
+        DEVICE_CODE | _ => {
             let sentence = "there is no such grant here";
             Err(Denial::new(ErrorCode::UnsupportedGrantType, sentence).into())
         }

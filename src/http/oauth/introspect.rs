@@ -11,7 +11,7 @@ pub(super) async fn introspect(Protocol { ox, door }: Protocol, request: Request
         Ok(given) => given,
         Err(unread) => return error::unread(unread),
     };
-    let shown = credentials::shown(&door.headers);
+    let shown = credentials::shown(&door);
     match shown_token::introspect(&ox, shown, &given).await {
         Ok(Some(said)) => super::json(StatusCode::OK, &said),
         Ok(None) => super::json(StatusCode::OK, &json!({"active": false})),

@@ -15,7 +15,7 @@ pub(super) async fn push(Protocol { ox, door }: Protocol, request: Request) -> R
         Ok(proof) => proof,
         Err(denial) => return error::refusal(denial.into(), false),
     };
-    let shown = credentials::shown(&door.headers);
+    let shown = credentials::shown(&door);
     match pushed::push(&ox, shown, given, proof.as_deref()).await {
         Ok(pushed) => {
             let body = json!({"request_uri": pushed.request_uri, "expires_in": pushed.expires_in});

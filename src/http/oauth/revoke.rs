@@ -11,7 +11,7 @@ pub(super) async fn revoke(Protocol { ox, door }: Protocol, request: Request) ->
         Ok(given) => given,
         Err(unread) => return error::unread(unread),
     };
-    let shown = credentials::shown(&door.headers);
+    let shown = credentials::shown(&door);
     match shown_token::revoke(&ox, shown, &given).await {
         Ok(()) => super::json(StatusCode::OK, &json!({})),
         Err(failure) => error::refusal(failure, credentials::by_basic(&door.headers)),

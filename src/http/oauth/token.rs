@@ -33,7 +33,7 @@ pub(super) async fn token(Protocol { ox, door }: Protocol, request: Request) -> 
         Ok(proof) => proof,
         Err(denial) => return error::refusal(denial.into(), false),
     };
-    let asked = Asked { shown: credentials::shown(&door.headers), given, proof };
+    let asked = Asked { shown: credentials::shown(&door), given, proof };
     match issue(&ox, asked).await {
         Ok(Issued { minted, issued_token_type }) => {
             let body = TokenResponse {

@@ -12,6 +12,7 @@ mod demo;
 mod document;
 mod factors;
 mod healthcheck;
+mod keys;
 pub mod listener;
 mod mail;
 mod migrate;
@@ -32,8 +33,8 @@ use crate::{
     error::{Context, Error, Fault, Loc, Result},
 };
 pub use arguments::{
-    AuditCommand, FactorsCommand, MailCommand, NewUser, SessionCommand, TenantChange,
-    TenantCommand, Tenants, UserCommand, UserOf,
+    AuditCommand, FactorsCommand, KeysCommand, MailCommand, NewUser, RealmOf, SessionCommand,
+    TenantChange, TenantCommand, Tenants, UserCommand, UserOf,
 };
 use operator::Operator;
 
@@ -89,6 +90,9 @@ pub enum Command {
     /// Look after the mail that waits to leave
     #[command(subcommand)]
     Mail(MailCommand),
+    /// List the keys that sign tokens, and have others take over
+    #[command(subcommand)]
+    Keys(KeysCommand),
     /// Read and check the audit trail
     #[command(subcommand)]
     Audit(AuditCommand),
@@ -220,6 +224,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::User(command) => operate(&global, async |it| user::run(it, command).await),
         Command::Session(command) => operate(&global, async |it| session::run(it, command).await),
         Command::Mail(command) => operate(&global, async |it| mail::run(it, command).await),
+        Command::Keys(command) => operate(&global, async |it| keys::run(it, command).await),
         Command::Audit(command) => operate(&global, async |it| audit::run(it, command).await),
     }
 }

@@ -28,6 +28,7 @@ use crate::{
 pub mod authorize;
 pub mod cors;
 pub mod credentials;
+pub mod device;
 pub mod discovery;
 pub mod error;
 pub mod introspect;
@@ -46,6 +47,7 @@ pub fn routes(app: &Arc<App>) -> Router<Arc<App>> {
     let called = Router::new()
         .route("/token", post(token::token).options(none))
         .route("/par", post(par::push).options(none))
+        .route("/device_authorization", post(device::authorize).options(none))
         .route("/introspect", post(introspect::introspect).options(none))
         .route("/revoke", post(revoke::revoke).options(none))
         .route("/register", post(register::register).options(none))
@@ -78,9 +80,11 @@ impl FromRequestParts<Arc<App>> for Protocol {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self> {
-        // The route as it stands: of the address, a nested router sees the rest alone.
-        let route = parts.extensions.get::<MatchedPath>().map_or("", MatchedPath::as_str);
-        let is_platform = route.starts_with("/api/v1/platform/");
+        // The route, not the address: of a nested one only the end is left.
+        let is_platform = parts
+            .extensions
+            .get::<MatchedPath>()
+            .is_some_and(|route| !route.as_str().contains("{tenant_slug}"));
         let door = if is_platform {
             Door::unnamed(parts, app)
         } else {
@@ -119,7 +123,7 @@ const MAX_QUERY: usize = 32 * 1024;
 
 /// Why a request's parameters could not be read.
 #[derive(Debug)]
-pub(super) enum Unread {
+pub(in crate::http) enum Unread {
     /// They are not what the protocol says.
     Denied(crate::domain::oauth::Denial),
     /// The body is too long, or no text, or did not come in time.
@@ -139,7 +143,7 @@ fn parameters(text: &str) -> Result<Parameters, Unread> {
 }
 
 /// The parameters of the address.
-pub(super) fn in_query(query: Option<&str>) -> Result<Parameters, Unread> {
+pub(in crate::http) fn in_query(query: Option<&str>) -> Result<Parameters, Unread> {
     let text = query.unwrap_or_default();
     if text.len() > MAX_QUERY {
         let denial = crate::domain::oauth::Denial::request("the query is too long");
@@ -149,7 +153,7 @@ pub(super) fn in_query(query: Option<&str>) -> Result<Parameters, Unread> {
 }
 
 /// The parameters of a form. Secrets never stand in an address, so that nothing else may.
-pub(super) async fn in_form(request: Request) -> Result<Parameters, Unread> {
+pub(in crate::http) async fn in_form(request: Request) -> Result<Parameters, Unread> {
     use crate::domain::oauth::Denial;
     if request.uri().query().is_some_and(|query| !query.is_empty()) {
         let sentence = "parameters belong in the body";

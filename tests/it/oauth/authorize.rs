@@ -399,6 +399,7 @@ async fn a_tenant_or_application_out_of_use_answers_nobody() {
     let challenge = challenge();
     let mut browser = world.client();
     browser.login("acme", GRACE, PASSWORD).await.data();
+    world.advance(Duration::from_secs(1));
     let pairs = request(&made, &challenge);
     let asked =
         browser.authorize("acme", &[pairs.clone(), vec![("prompt", "login")]].concat()).await;

@@ -48,7 +48,16 @@ async fn a_page_of_a_named_origin_may_read_what_programs_call() {
     let cx = world.acme().await;
     page(&world, Owner::Tenant(cx.tenant.id), PAGE).await;
     let client = world.client();
-    for endpoint in ["token", "par", "introspect", "revoke", "userinfo", "register", "register/x"] {
+    for endpoint in [
+        "token",
+        "par",
+        "introspect",
+        "revoke",
+        "userinfo",
+        "device_authorization",
+        "register",
+        "register/x",
+    ] {
         let path = format!("{TENANT}/{endpoint}");
         let asked = preflight(&client, &path, PAGE).await;
         assert_eq!((asked.status.as_u16(), allowed(&asked)), (204, Some(PAGE)), "{endpoint}");

@@ -203,8 +203,16 @@ async fn ses_01_a_sign_in_gives_a_session_that_nobody_could_have_planted() {
     let sent = scene.begin(&mut browser, &[]).await;
     let login = browser.follow(&sent).await;
     assert!(browser.session().is_none(), "no session before anybody is known");
+    // Somebody has planted a session of his own, and what a step is known by.
+    scene.world.user(&scene.acme, "eve@example.com").await;
+    let mut eve = scene.world.client();
+    eve.login("acme", "eve@example.com", PASSWORD).await.data();
+    let planted = eve.session().unwrap();
+    browser.cookies.extend(eve.cookies.iter().cloned());
     let entered = browser.fill_in(&login, "grace@example.com", PASSWORD).await;
     let first = browser.session().unwrap();
+    assert!(first.0 != planted.0 && first.1.expose() != planted.1.expose());
+    assert_eq!(eve.get("/api/v1/me/mfa").await.status, 401, "the planted one is over");
     Client::code(&browser.follow(&entered).await);
     scene.world.advance(Duration::from_secs(10));
     let sent = scene.begin(&mut browser, &[("prompt", "login")]).await;

@@ -25,6 +25,7 @@ mod mail;
 mod me;
 mod mfa;
 mod oauth;
+mod oauth_pages;
 mod openapi;
 mod pages;
 mod passkeys;

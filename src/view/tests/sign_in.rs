@@ -1,7 +1,10 @@
 //! The pages by which people sign in, in every state of their own.
 
 use super::{
-    super::{PageFrame, View, pages::sign_in::*},
+    super::{
+        PageFrame, View,
+        pages::{FormPostPage, ProtocolErrorPage, sign_in::*},
+    },
     sample,
 };
 
@@ -67,6 +70,11 @@ pub(super) fn samples(
         sample(view, frame, &SignedInPage { email: own(), proof: own() }),
         sample(view, frame, &BackupCodesPage { codes: vec![own()], continue_url: own() }),
     ];
+    let protocol =
+        ProtocolErrorPage { code: "invalid_request", description: own(), request_id: own() };
+    found.push(sample(view, frame, &protocol));
+    let post = FormPostPage { action: own(), fields: vec![("code", own())] };
+    found.push(sample(view, frame, &post));
     for method in ["totp", "email", "webauthn", "backup_code"] {
         found.push(sample(view, frame, &mfa(text, full, method)));
         found.push(sample(view, frame, &enrol(text, full, Some(method))));

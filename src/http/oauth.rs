@@ -30,6 +30,7 @@ pub mod device;
 pub mod discovery;
 pub mod error;
 pub mod introspect;
+pub mod logout;
 pub mod par;
 pub mod register;
 pub mod revoke;
@@ -45,6 +46,7 @@ pub fn routes() -> Router<Arc<App>> {
         .route("/token", post(token::token))
         .route("/par", post(par::push))
         .route("/device_authorization", post(device::authorize))
+        .route("/logout", get(logout::begin).post(logout::submit))
         .route("/introspect", post(introspect::introspect))
         .route("/revoke", post(revoke::revoke))
         .route("/register", post(register::register))

@@ -2,7 +2,8 @@
 
 use crate::{
     clock::Timestamp,
-    db::{Query, sql},
+    db::{FromRow, Query, Row, Tx, sql},
+    error::Result,
     id::{ApplicationId, Realm, SessionId, TenantId},
 };
 
@@ -36,6 +37,41 @@ pub fn note(tenant: TenantId, new: &New) -> Query {
     .bind(new.sub.as_str())
     .bind(new.client_id.as_str())
     .bind(new.now)
+}
+
+/// An application that hears of the end of a session.
+#[derive(Debug, Clone)]
+pub struct Listener {
+    /// Which.
+    pub application: ApplicationId,
+    /// What it knows the session by.
+    pub sid: SessionId,
+    /// In which realm.
+    pub realm: Realm,
+}
+
+impl FromRow for Listener {
+    fn from_row(row: &Row) -> Result<Self> {
+        Ok(Self {
+            application: row.get("application_id")?,
+            sid: row.get("sid")?,
+            realm: row.get("realm")?,
+        })
+    }
+}
+
+/// The applications of a session.
+pub async fn of_session(
+    tx: &mut Tx,
+    tenant: TenantId,
+    session: SessionId,
+) -> Result<Vec<Listener>> {
+    sql("SELECT sid, application_id, realm FROM session_clients \
+         WHERE tenant_id = $1 AND session = $2 ORDER BY application_id, sid LIMIT 100")
+    .bind(tenant)
+    .bind(session)
+    .all(tx)
+    .await
 }
 
 /// Lets another session of the same user take the place of one that a browser has shown: its

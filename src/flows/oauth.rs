@@ -20,6 +20,7 @@ use crate::{
     id::{Id, Realm, TenantId},
 };
 
+pub mod asking;
 pub mod authorize;
 pub mod client_auth;
 pub mod client_keys;

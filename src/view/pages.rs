@@ -12,6 +12,7 @@ use crate::{
 };
 
 pub mod leaving;
+pub mod sign_in;
 
 /// The page a verification mail leads to. Its button confirms; looking at it does nothing, so that
 /// a mail scanner's look verifies nobody.

@@ -22,6 +22,7 @@ use crate::{
 
 pub mod asking;
 pub mod authorize;
+pub mod backchannel;
 pub mod client_auth;
 pub mod client_keys;
 pub mod code;

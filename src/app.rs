@@ -63,6 +63,8 @@ pub struct App {
     pub keys: Keyring,
     /// Wakes the sender of mails.
     pub mail_due: tokio::sync::Notify,
+    /// Wakes whoever tells applications of ended sessions.
+    pub logout_due: tokio::sync::Notify,
 }
 
 impl App {
@@ -100,6 +102,7 @@ impl App {
             applications: ApplicationCache::default(),
             keys: Keyring::default(),
             mail_due: tokio::sync::Notify::new(),
+            logout_due: tokio::sync::Notify::new(),
             config,
             clock,
             entropy,

@@ -29,6 +29,7 @@ pub mod account_deletion;
 pub mod activity;
 pub mod applications;
 pub mod audit;
+pub mod authorized_apps;
 pub mod captcha;
 pub mod ceremonies;
 pub mod email_change;

@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use crate::{
     app::App,
     error::{Error, Result},
-    flows::{account_deletion, audit, keys, outbox},
+    flows::{account_deletion, audit, keys, oauth::backchannel, outbox},
     id::Realm,
     store::{self, expiry::Dead},
 };
@@ -22,6 +22,7 @@ const LONGEST: Duration = Duration::from_secs(15);
 pub async fn run(app: Arc<App>, stop: watch::Receiver<bool>) {
     tokio::join!(
         every(&app, stop.clone(), Duration::from_secs(1), Job::Mail),
+        every(&app, stop.clone(), Duration::from_secs(1), Job::Notices),
         every(&app, stop.clone(), Duration::from_secs(1), Job::Audit),
         every(&app, stop.clone(), Duration::from_secs(30), Job::Expiry),
         every(&app, stop.clone(), Duration::from_mins(1), Job::Keys),
@@ -32,6 +33,7 @@ pub async fn run(app: Arc<App>, stop: watch::Receiver<bool>) {
 #[derive(Debug, Clone, Copy)]
 enum Job {
     Mail,
+    Notices,
     Audit,
     Expiry,
     Keys,
@@ -59,6 +61,7 @@ async fn every(app: &Arc<App>, mut stop: watch::Receiver<bool>, pause: Duration,
         let mail = async {
             match job {
                 Job::Mail => app.mail_due.notified().await,
+                Job::Notices => app.logout_due.notified().await,
                 Job::Audit | Job::Expiry | Job::Keys | Job::Deletion => {
                     std::future::pending::<()>().await;
                 }
@@ -76,6 +79,7 @@ async fn every(app: &Arc<App>, mut stop: watch::Receiver<bool>, pause: Duration,
 async fn step(app: &Arc<App>, job: Job) -> Result<bool> {
     match job {
         Job::Mail => Ok(outbox::send_due(app).await? > 0),
+        Job::Notices => Ok(backchannel::send_due(app).await? > 0),
         Job::Audit => Ok(audit::chain(app).await? > 0),
         Job::Expiry => {
             outbox::observe(app).await?;

@@ -40,6 +40,9 @@ pub fn rows(cx: &Cx, user: &User, event: Event) -> Result<Vec<Query>> {
     rows.extend(store::credentials::forget(tenant, id));
     rows.extend([
         store::grants::end_all(tenant, id),
+        store::consents::forget_all(tenant, id),
+        store::authorization_codes::forget(tenant, id, None),
+        store::device_codes::forget(tenant, id, None),
         store::email_changes::forget_all(tenant, id),
         store::tickets::void_of_user(tenant, id, cx.now),
         store::attempts::clear_user(tenant, id),

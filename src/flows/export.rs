@@ -6,6 +6,7 @@ use crate::{
     error::Result,
     flows::{
         activity::{self, Happening},
+        authorized_apps::{self, AuthorizedApp},
         me::Me,
         own_sessions,
         profile::{self, Profile},
@@ -35,6 +36,8 @@ pub struct Export {
     pub trusted_devices: Vec<TrustedDevice>,
     /// Devices that were signed in from.
     pub devices: Vec<Known>,
+    /// Applications that act for the owner.
+    pub authorized_apps: Vec<AuthorizedApp>,
     /// What happened.
     pub activity: Vec<Happening>,
 }
@@ -71,6 +74,7 @@ pub async fn take(me: &Me) -> Result<Export> {
         sessions: own_sessions::list(me).await?,
         trusted_devices: own_sessions::trusted_devices(me).await?,
         devices,
+        authorized_apps: authorized_apps::list(me).await?,
         activity: activity::list(me, 0, EVENTS).await?,
     })
 }

@@ -22,6 +22,7 @@ use crate::{
 
 pub mod asking;
 pub mod authorize;
+pub mod backchannel;
 pub mod client_auth;
 pub mod client_keys;
 pub mod code;
@@ -30,8 +31,10 @@ pub mod device_code;
 pub mod direct;
 pub mod dpop;
 pub mod exchange;
+pub mod guest;
 pub mod hand_over;
 pub mod hint;
+pub mod logout;
 pub mod mint;
 pub mod pending;
 pub mod program;

@@ -32,7 +32,11 @@ pub async fn list(me: &Me) -> Result<Vec<Session>> {
 pub async fn end(me: &Me, id: SessionId) -> Result<()> {
     let query = store::sessions::end_own(me.cx().tenant.id, me.user().id, id);
     let event = me.person.event(Action::SessionEnded).with("session", id.to_string());
-    if run(me, query, event).await? == 0 { Err(Error::NotFound) } else { Ok(()) }
+    if run(me, query, event).await? == 0 {
+        return Err(Error::NotFound);
+    }
+    me.cx().app.logout_due.notify_one();
+    Ok(())
 }
 
 /// Ends all sessions but this one, and the trust in all devices; how many sessions.

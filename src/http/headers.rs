@@ -63,3 +63,15 @@ pub fn form_post_policy(nonce: &str, target: &url::Url) -> String {
          frame-ancestors 'none'"
     )
 }
+
+/// The policy of the page that tells applications of the end of a session: as [`page_policy`], and
+/// frames of these addresses' origins.
+#[must_use]
+pub fn frames_policy(nonce: &str, frames: &[url::Url]) -> String {
+    let mut origins: Vec<String> =
+        frames.iter().map(|url| url.origin().ascii_serialization()).collect();
+    origins.sort();
+    origins.dedup();
+    let policy = page_policy(nonce);
+    if origins.is_empty() { policy } else { format!("{policy}; frame-src {}", origins.join(" ")) }
+}

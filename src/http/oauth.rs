@@ -33,6 +33,7 @@ pub mod discovery;
 pub mod document;
 pub mod error;
 pub mod introspect;
+pub mod logout;
 pub mod par;
 pub mod register;
 pub mod revoke;
@@ -61,7 +62,8 @@ pub fn routes(app: &Arc<App>) -> Router<Arc<App>> {
     // What browsers are sent to.
     let endpoints = called
         .route("/authorize", get(authorize::begin).post(authorize::begin_by_post))
-        .route("/authorize/resume", get(authorize::resume));
+        .route("/authorize/resume", get(authorize::resume))
+        .route("/logout", get(logout::begin).post(logout::submit));
     Router::new()
         .nest("/api/v1/auth/tenants/{tenant_slug}/oauth", endpoints.clone())
         .nest("/api/v1/platform/oauth", endpoints)

@@ -77,3 +77,18 @@ pub fn revoke(tenant: TenantId, user: UserId, application: ApplicationId) -> Que
 pub fn forget_application_all_tenants(application: ApplicationId) -> Query {
     sql("DELETE FROM consents WHERE application_id = $1").bind(application)
 }
+
+/// Everything that a user has allowed applications.
+pub async fn of_user(tx: &mut Tx, tenant: TenantId, user: UserId) -> Result<Vec<Consent>> {
+    sql("SELECT application_id, scope, details, granted_at, updated_at FROM consents \
+         WHERE tenant_id = $1 AND user_id = $2 ORDER BY application_id LIMIT 1000")
+    .bind(tenant)
+    .bind(user)
+    .all(tx)
+    .await
+}
+
+/// Takes back everything that a user has allowed applications.
+pub fn forget_all(tenant: TenantId, user: UserId) -> Query {
+    sql("DELETE FROM consents WHERE tenant_id = $1 AND user_id = $2").bind(tenant).bind(user)
+}

@@ -41,6 +41,14 @@ pub enum Dead {
     EmailChanges,
     /// Signed statements that would not be taken any more anyway.
     Statements,
+    /// Authorization requests that nobody came back to.
+    AuthorizationRequests,
+    /// Authorization codes, a day after their time: until then a second use ends what came of it.
+    AuthorizationCodes,
+    /// Codes of devices, a day after their time: until then a device is told so.
+    DeviceCodes,
+    /// Revoked access tokens that have ended anyway.
+    RevokedTokens,
     /// Mails sent a day ago, and mails given up 30 days ago.
     Mails,
 }
@@ -108,6 +116,12 @@ pub async fn purge_all_tenants(tx: &mut Tx, dead: Dead, now: Timestamp, limit: i
         Dead::TrustedDevices => past!("trusted_devices", "tenant_id, id", "expires_at"),
         Dead::EmailChanges => past!("email_changes", "tenant_id, id", "stop_expires_at"),
         Dead::Statements => past!("seen_statements", "realm, digest", "expires_at"),
+        Dead::AuthorizationRequests => {
+            past!("authorization_requests", "realm, digest", "expires_at")
+        }
+        Dead::AuthorizationCodes => past!("authorization_codes", "realm, digest", "expires_at"),
+        Dead::DeviceCodes => past!("device_codes", "realm, digest", "expires_at"),
+        Dead::RevokedTokens => past!("revoked_tokens", "realm, digest", "expires_at"),
         Dead::Mails => {
             "DELETE FROM outbox WHERE (tenant_id, id) IN \
              (SELECT tenant_id, id FROM outbox WHERE done_at IS NOT NULL \
@@ -116,7 +130,7 @@ pub async fn purge_all_tenants(tx: &mut Tx, dead: Dead, now: Timestamp, limit: i
     };
     let before = match dead {
         Dead::Devices => now - DAY * 400,
-        Dead::Mails => now - DAY,
+        Dead::Mails | Dead::DeviceCodes | Dead::AuthorizationCodes => now - DAY,
         _ => now,
     };
     let query = sql(text).bind(before).bind(limit);

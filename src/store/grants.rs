@@ -323,3 +323,54 @@ pub async fn newest_in_session(
     .await?;
     Ok(found.map(|Id(id)| id))
 }
+
+/// A live family of an application, as its user sees it.
+#[derive(Debug, Clone)]
+pub struct OfApplication {
+    /// Which application.
+    pub application: ApplicationId,
+    /// What its tokens are good for.
+    pub scope: String,
+    /// When it began.
+    pub created_at: Timestamp,
+    /// When its refresh token was last exchanged.
+    pub rotated_at: Option<Timestamp>,
+}
+
+impl FromRow for OfApplication {
+    fn from_row(row: &Row) -> Result<Self> {
+        Ok(Self {
+            application: row.get("application_id")?,
+            scope: row.get("scope")?,
+            created_at: row.get("created_at")?,
+            rotated_at: row.get("rotated_at")?,
+        })
+    }
+}
+
+/// The live families that applications have of a user.
+pub async fn of_applications(
+    tx: &mut Tx,
+    tenant: TenantId,
+    user: UserId,
+    now: Timestamp,
+) -> Result<Vec<OfApplication>> {
+    sql("SELECT g.application_id, g.scope, g.created_at, g.rotated_at \
+         FROM grants g JOIN users u ON u.tenant_id = g.tenant_id AND u.id = g.user_id \
+         WHERE g.tenant_id = $1 AND g.user_id = $2 AND g.application_id IS NOT NULL \
+           AND g.epoch = u.epoch AND g.expires_at > $3 \
+         ORDER BY g.application_id, g.created_at LIMIT 1000")
+    .bind(tenant)
+    .bind(user)
+    .bind(now)
+    .all(tx)
+    .await
+}
+
+/// Ends all families that an application has of a user.
+pub fn end_of_application(tenant: TenantId, user: UserId, application: ApplicationId) -> Query {
+    sql("DELETE FROM grants WHERE tenant_id = $1 AND user_id = $2 AND application_id = $3")
+        .bind(tenant)
+        .bind(user)
+        .bind(application)
+}

@@ -4,7 +4,7 @@ use super::{
     pages::{
         ChangeEmailPage, DonePage, Link, MailboxEntry, MailboxPage, MessagePage, ResetDonePage,
         ResetPasswordPage, StopEmailChangePage, VerifiedPage, VerifyEmailPage,
-        leaving::{AccountChoice, DeviceConfirmPage, DevicePage},
+        leaving::{AccountChoice, DeviceConfirmPage, DevicePage, LogoutPage, SignedOutPage},
     },
     *,
 };
@@ -104,7 +104,7 @@ fn address_samples(
     ]
 }
 
-/// The pages of devices without a browser.
+/// The pages of devices without a browser, and of signing out.
 fn device_samples(
     view: &View,
     frame: PageFrame<'_>,
@@ -124,7 +124,26 @@ fn device_samples(
         accounts: if full { vec![account(), account()] } else { vec![account()] },
         is_unclear: full,
     };
-    vec![sample(view, frame, &enter), sample(view, frame, &confirm)]
+    let ask = LogoutPage {
+        action: own(),
+        fields: vec![("state", own())],
+        proof: own(),
+        application: full.then(own),
+        accounts: vec![account()],
+    };
+    let out = SignedOutPage {
+        frames: if full { vec![own()] } else { Vec::new() },
+        continue_url: full.then(own),
+        application: full.then(own),
+    };
+    let named = SignedOutPage { application: None, ..out.clone() };
+    vec![
+        sample(view, frame, &enter),
+        sample(view, frame, &confirm),
+        sample(view, frame, &ask),
+        sample(view, frame, &out),
+        sample(view, frame, &named),
+    ]
 }
 
 fn sample<P: Page>(view: &View, frame: PageFrame<'_>, page: &P) -> (&'static str, String) {

@@ -7,6 +7,7 @@ mod device;
 mod direct;
 mod discovery;
 mod exchange;
+mod logout;
 mod parties;
 mod refresh;
 mod shown;

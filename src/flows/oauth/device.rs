@@ -5,13 +5,12 @@
 
 use std::sync::Arc;
 
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-
 use super::{
     Answered, Flavour, Ox,
     client_auth::{self, Shown},
+    guest::Guest,
     origin,
-    pending::{self, Present, Visitor},
+    pending::Present,
 };
 use crate::{
     crypto::{
@@ -31,12 +30,15 @@ use crate::{
             scope::Scope,
         },
     },
-    error::{Code, Context, Error, Result},
+    error::{Context, Error, Result},
     flows::applications::{self, Registered},
     id::{SessionId, TenantId},
     secret::Secret,
     store::{self, consents::Consent, device_codes::Waiting},
 };
+
+/// What the keyed digests are for that the page proves itself with.
+pub const PAGE: &str = "device page";
 
 /// What a device is told (RFC 8628 §3.2).
 #[derive(Debug)]
@@ -124,95 +126,6 @@ pub fn page(ox: &Ox) -> String {
 fn digest(ox: &Ox, code: &UserCode) -> Result<[u8; 32]> {
     let realm = ox.realm().to_string();
     codes::digest(&ox.app.master_key, "device user code", &[&realm], code.as_str())
-}
-
-/// Somebody at the page, and the accounts that his browser is signed in to.
-#[derive(Debug)]
-pub struct Guest {
-    present: Vec<(Present, String)>,
-    proof: Secret<String>,
-}
-
-/// Who is at the page; `None` where nobody has signed in.
-///
-/// # Errors
-/// Where the database fails.
-pub async fn guest(ox: &Ox, visitor: &Visitor) -> Result<Option<Guest>> {
-    let mut present = Vec::new();
-    for one in pending::present(ox, visitor, None).await? {
-        let input = (one.tenant.id, one.session.user);
-        let user = ox
-            .app
-            .db
-            .read(input, |tx, (tenant, user)| Box::pin(store::users::by_id(tx, *tenant, *user)))
-            .await?;
-        if let Some(user) = user {
-            present.push((one, user.email));
-        }
-    }
-    if present.is_empty() {
-        return Ok(None);
-    }
-    let realm = ox.realm().to_string();
-    let mut parts: Vec<Vec<u8>> = vec![realm.into_bytes()];
-    for (one, _) in &present {
-        let held = visitor.sessions.iter().find(|(_, id, _)| *id == one.session.id);
-        parts.push(one.session.id.to_string().into_bytes());
-        parts.extend(held.map(|(.., secret)| secret.digest().as_bytes().to_vec()));
-    }
-    let parts: Vec<&[u8]> = parts.iter().map(Vec::as_slice).collect();
-    let mac = ox.app.master_key.mac("device page", &parts)?;
-    Ok(Some(Guest { present, proof: Secret::new(URL_SAFE_NO_PAD.encode(mac)) }))
-}
-
-/// An account that a guest may mean.
-#[derive(Debug, Clone)]
-pub struct Account {
-    /// Its session here.
-    pub session: SessionId,
-    /// Its address.
-    pub email: String,
-    /// Its tenant's name.
-    pub tenant: String,
-}
-
-impl Guest {
-    /// What the page proves itself with beside its cookies: bound to the sessions.
-    #[must_use]
-    pub fn proof(&self) -> &Secret<String> {
-        &self.proof
-    }
-
-    /// Refuses a form that does not come from the page.
-    ///
-    /// # Errors
-    /// `invalid_csrf_token`.
-    pub fn check(&self, shown: Option<&str>) -> Result<()> {
-        if self.proof == Secret::new(shown.unwrap_or_default().to_owned()) {
-            return Ok(());
-        }
-        Err(Error::refused(Code::InvalidCsrfToken))
-    }
-
-    /// The accounts that he may mean.
-    #[must_use]
-    pub fn accounts(&self) -> Vec<Account> {
-        let account = |(one, email): &(Present, String)| Account {
-            session: one.session.id,
-            email: email.clone(),
-            tenant: one.tenant.name.clone(),
-        };
-        self.present.iter().map(account).collect()
-    }
-
-    fn of(&self, session: Option<SessionId>) -> Option<&Present> {
-        let mut all = self.present.iter().map(|(one, _)| one);
-        match session {
-            Some(session) => all.find(|one| one.session.id == session),
-            // The one that there is.
-            None => all.next().filter(|_| self.present.len() == 1),
-        }
-    }
 }
 
 /// A device that waits for a yes or a no.

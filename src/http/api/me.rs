@@ -20,6 +20,7 @@ use crate::{
 };
 
 mod account;
+mod authorized_apps;
 mod credentials;
 mod profile;
 mod sessions;
@@ -40,6 +41,8 @@ pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(sessions::log_out))
         .routes(routes!(sessions::trusted_devices, sessions::distrust_all))
         .routes(routes!(sessions::distrust))
+        .routes(routes!(authorized_apps::list))
+        .routes(routes!(authorized_apps::revoke))
         .routes(routes!(account::activity))
         .routes(routes!(account::export))
         .routes(routes!(account::keep))

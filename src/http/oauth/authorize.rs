@@ -31,7 +31,7 @@ pub(super) async fn begin(protocol: Protocol, uri: Uri) -> Response {
 }
 
 /// Bytes of a form that are sent on in an address.
-const SHORT: usize = 6 * 1024;
+pub(super) const SHORT: usize = 6 * 1024;
 
 /// A form that another site has had posted brings no cookies of ours along. So the browser is sent
 /// on to the same place by an address, with which they come.
@@ -50,7 +50,7 @@ pub(super) async fn begin_by_post(protocol: Protocol, request: Request) -> Respo
     shown(&protocol, outcome)
 }
 
-fn in_address(given: &Parameters) -> String {
+pub(super) fn in_address(given: &Parameters) -> String {
     url::form_urlencoded::Serializer::new(String::new()).extend_pairs(given.iter()).finish()
 }
 

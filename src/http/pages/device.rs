@@ -23,7 +23,8 @@ use crate::{
     error::{Code, Error, Result},
     flows::oauth::{
         Flavour,
-        device::{self, Decided, Device, Guest, Word},
+        device::{self, Decided, Device, PAGE, Word},
+        guest::{self, Guest},
         origin,
     },
     http::oauth::{Protocol, Unread, in_form, in_query, visitor::visitor},
@@ -57,7 +58,7 @@ async fn show(
     let shown = async {
         let given = given?;
         let filled = given.get("user_code").and_then(UserCode::parse);
-        let Some(guest) = device::guest(&protocol.ox, &visitor_of(&protocol)).await? else {
+        let Some(guest) = guest::find(&protocol.ox, &visitor_of(&protocol), PAGE).await? else {
             return Ok(to_sign_in(&protocol, filled.as_ref()));
         };
         enter(&protocol, &guest, filled.map(|it| it.grouped()), false)
@@ -79,7 +80,7 @@ async fn submit(
         protocol.door.refuse_cross_site()?;
         let given = in_form(request).await.map_err(unread)?;
         let typed = given.get("user_code").unwrap_or_default();
-        let Some(guest) = device::guest(&protocol.ox, &visitor_of(&protocol)).await? else {
+        let Some(guest) = guest::find(&protocol.ox, &visitor_of(&protocol), PAGE).await? else {
             return Ok(to_sign_in(&protocol, UserCode::parse(typed).as_ref()));
         };
         guest.check(given.get("proof"))?;
@@ -164,7 +165,7 @@ fn confirm(
     device: &Device,
     is_unclear: bool,
 ) -> DeviceConfirmPage {
-    let account = |it: device::Account| AccountChoice {
+    let account = |it: guest::Account| AccountChoice {
         session: it.session.to_string(),
         email: it.email,
         tenant: it.tenant,

@@ -56,3 +56,37 @@ pub struct DeviceConfirmPage {
 impl Page for DeviceConfirmPage {
     const TEMPLATE: &'static str = "pages/device_confirm.html";
 }
+
+/// The question whether to sign out.
+#[derive(Debug, Clone, Serialize)]
+pub struct LogoutPage {
+    /// Where the form goes: a path of ours.
+    pub action: String,
+    /// What goes along: names and values.
+    pub fields: Vec<(&'static str, String)>,
+    /// What the form proves itself with.
+    pub proof: String,
+    /// The name of the application that wants it.
+    pub application: Option<String>,
+    /// The accounts that are signed in.
+    pub accounts: Vec<AccountChoice>,
+}
+
+impl Page for LogoutPage {
+    const TEMPLATE: &'static str = "pages/logout.html";
+}
+
+/// The sessions have ended.
+#[derive(Debug, Clone, Serialize)]
+pub struct SignedOutPage {
+    /// What the browser loads, so that applications hear of it.
+    pub frames: Vec<String>,
+    /// Where to go on: an address that the application has registered.
+    pub continue_url: Option<String>,
+    /// The application's name.
+    pub application: Option<String>,
+}
+
+impl Page for SignedOutPage {
+    const TEMPLATE: &'static str = "pages/signed_out.html";
+}

@@ -136,6 +136,7 @@ pub(super) struct ExportResponse {
     /// Devices that were signed in from.
     devices: Vec<DeviceView>,
     /// What happened; the newest 10,000.
+    authorized_apps: Vec<super::authorized_apps::AuthorizedAppView>,
     activity: Vec<Activity>,
 }
 
@@ -211,6 +212,7 @@ impl ExportResponse {
             sessions: all.sessions.iter().map(|it| SessionView::of(me, it)).collect(),
             trusted_devices: device_views(all.trusted_devices),
             devices: devices.collect(),
+            authorized_apps: super::authorized_apps::views(all.authorized_apps),
             activity: all.activity.into_iter().map(Activity::from).collect(),
         }
     }

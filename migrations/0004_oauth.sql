@@ -187,3 +187,6 @@ CREATE INDEX registration_tokens_expiry ON registration_tokens (expires_at);
 ALTER TABLE grants ADD COLUMN application_id TEXT REFERENCES applications (id);
 ALTER TABLE grants ADD COLUMN details TEXT;
 CREATE INDEX grants_application ON grants (tenant_id, user_id, application_id);
+-- All that goes with an application.
+CREATE INDEX grants_of_application ON grants (application_id) WHERE application_id IS NOT NULL;
+CREATE INDEX consents_application ON consents (application_id);

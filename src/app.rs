@@ -9,7 +9,11 @@ use crate::{
     db::{Db, Migration},
     entropy::Entropy,
     error::{Context, Error, Result},
-    flows::{applications::ApplicationCache, gate::Gates, keys::Keyring, tenants::TenantCache},
+    fetch::Fetcher,
+    flows::{
+        applications::ApplicationCache, gate::Gates, keys::Keyring, oauth::client_keys::ClientKeys,
+        tenants::TenantCache,
+    },
     mail::{Mailer, mailbox::Mailbox, smtp::Smtp},
     store,
     text::Texts,
@@ -46,6 +50,8 @@ pub struct App {
     pub passwords: Passwords,
     /// Passwords known to be out in the world.
     pub breached: BreachService,
+    /// Requests to addresses that others have named.
+    pub fetcher: Fetcher,
     /// Outgoing mail.
     pub mailer: Mailer,
     /// Pages, mails and their words.
@@ -56,6 +62,8 @@ pub struct App {
     pub tenants: TenantCache,
     /// Applications, parsed.
     pub applications: ApplicationCache,
+    /// Keys that applications publish.
+    pub client_keys: ClientKeys,
     /// The keys that sign tokens.
     pub keys: Keyring,
     /// Wakes the sender of mails.
@@ -89,11 +97,13 @@ impl App {
         let app = Self {
             passwords: Passwords::new(&config.passwords, entropy.clone())?,
             breached: BreachService::new(config.passwords.breach_service.as_ref())?,
+            fetcher: Fetcher::new(&config.allowed_networks, config.mode.is_development()),
             mailer: mailer(&config)?,
             view: View::new(Texts::load()?)?,
             gates: Arc::default(),
             tenants: TenantCache::default(),
             applications: ApplicationCache::default(),
+            client_keys: ClientKeys::default(),
             keys: Keyring::default(),
             mail_due: tokio::sync::Notify::new(),
             config,

@@ -5,6 +5,7 @@
 //! Passwords are never arguments, which other users of the machine could read: they come by
 //! standard input. Only this module prints.
 
+mod app;
 mod arguments;
 mod audit;
 mod config;
@@ -33,8 +34,9 @@ use crate::{
     error::{Context, Error, Fault, Loc, Result},
 };
 pub use arguments::{
-    AuditCommand, FactorsCommand, KeysCommand, MailCommand, NewUser, RealmOf, SessionCommand,
-    TenantChange, TenantCommand, Tenants, UserCommand, UserOf,
+    AppChange, AppCommand, AppOf, AuditCommand, FactorsCommand, KeysCommand, MailCommand, NewUser,
+    OwnerOf, RealmOf, RegistrationTokenCommand, SessionCommand, TenantChange, TenantCommand,
+    Tenants, UserCommand, UserOf,
 };
 use operator::Operator;
 
@@ -84,6 +86,9 @@ pub enum Command {
     /// Create, list and change the users of a tenant
     #[command(subcommand)]
     User(UserCommand),
+    /// Create, list and change applications (OAuth 2.0 clients)
+    #[command(subcommand)]
+    App(AppCommand),
     /// List and end the sessions of a tenant's users
     #[command(subcommand)]
     Session(SessionCommand),
@@ -222,6 +227,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::ApiReference { out } => document::reference(&out),
         Command::Tenant(command) => operate(&global, async |it| tenant::run(it, command).await),
         Command::User(command) => operate(&global, async |it| user::run(it, command).await),
+        Command::App(command) => operate(&global, async |it| app::run(it, command).await),
         Command::Session(command) => operate(&global, async |it| session::run(it, command).await),
         Command::Mail(command) => operate(&global, async |it| mail::run(it, command).await),
         Command::Keys(command) => operate(&global, async |it| keys::run(it, command).await),

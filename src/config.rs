@@ -40,6 +40,8 @@ pub struct Config {
     pub limits: LimitsConfig,
     /// Networks whose `X-Forwarded-For` is believed. Empty: nobody's.
     pub trusted_proxies: Vec<IpNet>,
+    /// Networks that are not public and are asked all the same for what applications name.
+    pub allowed_networks: Vec<IpNet>,
     /// OAuth and its tokens.
     pub oauth: OAuthConfig,
     /// Where the metrics are served, on a listener of their own; `None`: nowhere.

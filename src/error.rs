@@ -99,6 +99,8 @@ macro_rules! codes {
 codes! {
     /// The account is suspended; told only after the right password.
     AccountSuspended => "account_suspended",
+    /// There is no such application.
+    ApplicationNotFound => "application_not_found",
     /// The captcha's answer is wrong, used or too old.
     CaptchaFailed => "captcha_failed",
     /// The tenant asks for a captcha and none came.

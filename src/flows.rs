@@ -15,6 +15,7 @@ use crate::{
         audit::{Event, Record},
         network::ClientAddress,
         tenant::Tenant,
+        token::PORTAL,
     },
     entropy::Entropy,
     error::{Code, Error, Result},
@@ -81,6 +82,8 @@ pub struct Caller {
     pub accept_language: Option<String>,
     /// The request's id.
     pub request_id: String,
+    /// The application that calls, by its own token.
+    pub client_id: Option<String>,
     /// The session of this tenant that the browser was in, by its cookie: the handle and the
     /// digest of the secret.
     pub session: Option<(SessionId, [u8; 32])>,
@@ -96,6 +99,7 @@ impl Caller {
             locale: Locale::En,
             accept_language: None,
             request_id,
+            client_id: None,
             session: None,
         }
     }
@@ -130,6 +134,21 @@ impl Cx {
             url.push_str(&query);
         }
         url
+    }
+
+    /// Whom tokens are minted for at the end of a sign-in that `began` with a client: our portal
+    /// finishes what it began, and an application gets tokens where it calls itself.
+    ///
+    /// # Errors
+    /// `invalid_mfa_token` where another application began it.
+    pub fn minting_for(&self, began: Option<&str>) -> Result<Option<String>> {
+        match began {
+            Some(PORTAL) => Ok(Some(PORTAL.to_owned())),
+            Some(began) if self.caller.client_id.as_deref() != Some(began) => {
+                Err(Error::refused(Code::InvalidMfaToken))
+            }
+            _ => Ok(self.caller.client_id.clone()),
+        }
     }
 
     /// Refuses a return address that the tenant does not allow; compared exactly.

@@ -16,6 +16,7 @@ pub mod domain;
 
 pub mod crypto;
 pub mod db;
+pub mod fetch;
 pub mod mail;
 pub mod store;
 pub mod text;

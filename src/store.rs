@@ -23,6 +23,7 @@ pub mod login;
 pub mod outbox;
 pub mod passkeys;
 pub mod portal;
+pub mod registration_tokens;
 pub mod registrations;
 pub mod seen;
 pub mod session_clients;

@@ -294,3 +294,157 @@ pub enum AuditCommand {
         expect: Option<String>,
     },
 }
+
+/// Whose an application is.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub struct OwnerOf {
+    /// A tenant's: its users sign in to it
+    #[arg(long, value_name = "SLUG")]
+    pub tenant: Option<String>,
+    /// A partner's: the users of all its tenants sign in to it
+    #[arg(long, value_name = "SLUG")]
+    pub partner: Option<String>,
+    /// The platform's: it reaches every tenant
+    #[arg(long)]
+    pub global: bool,
+}
+
+/// An application.
+#[derive(Debug, Args)]
+pub struct AppOf {
+    /// Whose it is.
+    #[command(flatten)]
+    pub owner: OwnerOf,
+    /// The application's client id
+    #[arg(value_name = "CLIENT_ID")]
+    pub client_id: String,
+}
+
+/// `countersign app …`
+#[derive(Debug, Subcommand)]
+pub enum AppCommand {
+    /// Create an application; its secret is shown this once
+    Create {
+        /// Whose it is.
+        #[command(flatten)]
+        owner: OwnerOf,
+        /// web and service keep a secret, spa and native do not
+        #[arg(long = "type", value_name = "TYPE", value_parser = ["web", "service", "spa", "native"])]
+        kind: String,
+        /// What is known of it.
+        #[command(flatten)]
+        change: AppChange,
+    },
+    /// List applications
+    List {
+        /// Whose.
+        #[command(flatten)]
+        owner: OwnerOf,
+    },
+    /// Show one application
+    Show(AppOf),
+    /// Change an application's name or metadata; a list that is given replaces the one it has
+    Update {
+        /// Which.
+        #[command(flatten)]
+        app: AppOf,
+        /// What to change.
+        #[command(flatten)]
+        change: AppChange,
+    },
+    /// Make a new secret, shown this once; the one before it stays good for a while
+    RotateSecret {
+        /// Which.
+        #[command(flatten)]
+        app: AppOf,
+        /// Seconds that the secret before it stays good
+        #[arg(long, value_name = "SECONDS", default_value_t = 86_400)]
+        overlap: u64,
+        /// Make none, and end the secret before the present one
+        #[arg(long, conflicts_with = "overlap")]
+        revoke_previous: bool,
+    },
+    /// Look after the tokens that applications register themselves with
+    #[command(subcommand)]
+    RegistrationToken(RegistrationTokenCommand),
+    /// Take an application into use again
+    Enable(AppOf),
+    /// Take an application out of use until it is enabled
+    Disable(AppOf),
+    /// Delete an application with all that people have allowed it, for good
+    Delete {
+        /// Which.
+        #[command(flatten)]
+        app: AppOf,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+    },
+}
+
+/// What is to be known of an application.
+#[derive(Debug, Default, Args)]
+pub struct AppChange {
+    /// The name people see
+    #[arg(long)]
+    pub name: Option<String>,
+    /// Where answers may be sent, compared exactly
+    #[arg(long, value_name = "URI")]
+    pub redirect_uri: Vec<String>,
+    /// Where people may be sent after signing out, compared exactly
+    #[arg(long, value_name = "URI")]
+    pub post_logout_redirect_uri: Vec<String>,
+    /// A scope that it may ask for
+    #[arg(long, value_name = "SCOPE")]
+    pub scope: Vec<String>,
+    /// An origin whose pages may call us (CORS), such as <https://app.example.com>
+    #[arg(long, value_name = "ORIGIN")]
+    pub origin: Vec<String>,
+    /// A grant that it may use
+    #[arg(long, value_name = "GRANT")]
+    pub grant: Vec<String>,
+    /// How it authenticates, such as `client_secret_basic` or `private_key_jwt`
+    #[arg(long, value_name = "METHOD")]
+    pub auth_method: Option<String>,
+    /// Seconds that its access tokens live
+    #[arg(long, value_name = "SECONDS")]
+    pub token_lifetime: Option<u32>,
+    /// A JSON file with any fields of its metadata, or - for standard input; null takes one away
+    #[arg(long, value_name = "FILE")]
+    pub metadata: Option<PathBuf>,
+}
+
+/// `countersign app registration-token …`
+#[derive(Debug, Subcommand)]
+pub enum RegistrationTokenCommand {
+    /// Make a token, shown this once
+    Create {
+        /// The tenant
+        #[arg(long, value_name = "SLUG")]
+        tenant: String,
+        /// What it is for
+        #[arg(long, default_value = "Registration")]
+        label: String,
+        /// How many applications it registers
+        #[arg(long, value_name = "N", default_value_t = 1)]
+        uses: i64,
+        /// How many days it lives
+        #[arg(long, value_name = "DAYS", default_value_t = 30)]
+        expires: u64,
+    },
+    /// List the tokens of a tenant
+    List {
+        /// The tenant
+        #[arg(long, value_name = "SLUG")]
+        tenant: String,
+    },
+    /// Take a token out of use; what was registered with it stays
+    Revoke {
+        /// The tenant
+        #[arg(long, value_name = "SLUG")]
+        tenant: String,
+        /// The token's id
+        id: String,
+    },
+}

@@ -1,8 +1,10 @@
 //! What `serve --demo` prepares and tells: a tenant where people may register, a user with a fresh
-//! password, and where to find everything.
+//! password, applications (see [`applications`]), and where to find everything.
 //!
 //! The facts are also in `demo.json` in the data folder, for programs. On a folder that is kept,
-//! a second start finds tenant and user as they are and tells the same password again.
+//! a second start finds all of it as it is and tells the same password and secrets again.
+
+mod applications;
 
 use std::{
     fs, io,
@@ -12,18 +14,14 @@ use std::{
     sync::Arc,
 };
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde_json::Value;
 
+use self::applications::DemoApplications;
 use super::output;
 use crate::{
     app::App,
-    domain::{
-        email::Email,
-        password::Password,
-        settings::SettingsLayer,
-        tenant::Slug,
-        user::{Name, User},
-    },
+    domain::{email::Email, password::Password, settings::SettingsLayer, tenant::Slug, user::Name},
     entropy::Entropy,
     error::{Context, Error, Result},
     flows::{
@@ -53,6 +51,7 @@ pub(super) struct Demo {
     base_url: String,
     tenant: DemoTenant,
     user: DemoUser,
+    applications: DemoApplications,
     /// Absent where an SMTP server takes the mail.
     mailbox_url: Option<String>,
     docs_url: String,
@@ -77,18 +76,20 @@ impl std::fmt::Debug for DemoUser {
     }
 }
 
-/// Makes the demo's tenant and user where they are missing, once the database is open.
+/// Makes the demo's tenant, user and applications where they are missing, once the database is open.
 ///
 /// # Errors
 /// Where the database fails.
 pub(super) async fn prepare(app: &Arc<App>) -> Result<Demo> {
     let cx = tenant(app).await?;
     let user = user(&cx).await?;
+    let applications = applications::prepare(&cx).await?;
     let base_url = app.config.public_url.as_str().trim_end_matches('/').to_owned();
     let is_mailbox = matches!(app.mailer, Mailer::Mailbox(_));
     Ok(Demo {
         tenant: DemoTenant { id: cx.tenant.id.to_string(), slug: TENANT.to_owned() },
         user,
+        applications,
         mailbox_url: is_mailbox.then(|| format!("{base_url}/dev/mailbox")),
         docs_url: format!("{base_url}/docs/"),
         base_url,
@@ -131,8 +132,9 @@ async fn user(cx: &Cx) -> Result<DemoUser> {
         Err(Error::NotFound) => None,
         Err(other) => return Err(other),
     };
-    let kept = user.as_ref().and_then(|user| kept(&cx.app, user));
-    if let Some(kept) = kept {
+    let kept = kept::<DemoUser>(&cx.app, "user");
+    let same = |it: &DemoUser| user.as_ref().is_some_and(|user| user.id.to_string() == it.id);
+    if let Some(kept) = kept.filter(same) {
         return Ok(kept);
     }
     let text = password(&cx.app.entropy)?;
@@ -147,11 +149,11 @@ async fn user(cx: &Cx) -> Result<DemoUser> {
     Ok(DemoUser { id: id.to_string(), email: EMAIL.to_owned(), password: text })
 }
 
-/// What an earlier run told of this very user.
-fn kept(app: &App, user: &User) -> Option<DemoUser> {
+/// What an earlier run told under a name.
+fn kept<T: DeserializeOwned>(app: &App, name: &str) -> Option<T> {
     let text = fs::read_to_string(path(app)).ok()?;
-    let demo: Demo = serde_json::from_str(&text).ok()?;
-    Some(demo.user).filter(|kept| kept.id == user.id.to_string())
+    let mut facts: Value = serde_json::from_str(&text).ok()?;
+    serde_json::from_value(facts.get_mut(name)?.take()).ok()
 }
 
 fn ada(password: Password) -> Result<New> {
@@ -207,7 +209,7 @@ fn write(path: &Path, text: &str) -> io::Result<()> {
 }
 
 fn told(demo: &Demo, path: &Path, fate: Fate) -> String {
-    let Demo { base_url, tenant, user, mailbox_url, docs_url } = demo;
+    let Demo { base_url, tenant, user, applications, mailbox_url, docs_url } = demo;
     let mailbox = mailbox_url.as_deref().unwrap_or("none: mail leaves by SMTP");
     let auth = format!("{base_url}/api/v1/auth/tenants/{}", tenant.slug);
     let fate = match fate {
@@ -232,6 +234,12 @@ Sign in, from another terminal:
     -H 'Content-Type: application/json' \\
     -d '{{\"email\":\"{email}\",\"password\":\"{password}\"}}'
 
+Get an access token for the program \"{service_name}\":
+
+  curl {auth}/oauth/token \\
+    -u {service} \\
+    -d grant_type=client_credentials -d scope=users:read
+
 People may register too: POST to {auth}/register,
 then confirm the address by the mail in the mailbox.
 
@@ -242,6 +250,8 @@ For programs, all of this is in {path}
         slug = tenant.slug,
         email = user.email,
         password = user.password,
+        service_name = applications::SERVICE,
+        service = applications.service.credentials(),
         path = path.display(),
     )
 }

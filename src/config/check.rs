@@ -65,6 +65,11 @@ pub(super) fn check(raw: Raw, terminal: bool) -> Result<Loaded, WrongSettings> {
         passwords: it.passwords(),
         limits: it.limits(),
         trusted_proxies: it.each("trusted_proxies", "holds something else than networks", network),
+        allowed_networks: it.each(
+            "outbound.allowed_networks",
+            "holds something else than networks",
+            network,
+        ),
         oauth: it.oauth(),
         metrics_listen: it
             .perhaps("metrics.listen", "is not an address with a port", |text| text.parse().ok()),

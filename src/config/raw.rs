@@ -77,6 +77,10 @@ pub(super) const SETTINGS: &[Setting] = &[
     Setting { name: "limits.enabled", form: Form::Switch },
     whole("limits.requests_per_minute", 1, 1_000_000),
     whole("limits.connections", 1, 1_000_000),
+    Setting {
+        name: "outbound.allowed_networks",
+        form: Form::List("addresses or networks, such as 10.0.0.0/8"),
+    },
     text(
         "oauth.client_certificate_header",
         "the name of a header, such as x-client-certificate, or nothing; needs trusted_proxies",

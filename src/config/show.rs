@@ -117,6 +117,9 @@ fn load_and_observation(config: &Config, name: &str) -> Option<Value> {
         "limits.enabled" => Some(Value::Boolean(config.limits.enabled)),
         "limits.requests_per_minute" => Some(whole(config.limits.requests_per_minute)),
         "limits.connections" => Some(count(config.limits.connections)),
+        "outbound.allowed_networks" => {
+            Some(list(config.allowed_networks.iter().map(|it| text(it.to_string()))))
+        }
         "oauth.client_certificate_header" => {
             config.oauth.client_certificate_header.as_ref().map(text)
         }

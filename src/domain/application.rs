@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 pub use self::metadata::{AuthMethod, Metadata, Profile, SubjectType};
 use crate::{
     clock::Timestamp,
+    domain::oauth::scope::{OFFLINE_ACCESS, OPENID, Scope},
     id::{ApplicationId, PartnerId, TenantId},
 };
 
@@ -166,6 +167,15 @@ impl Application {
         allowed && (!needs_secret || self.is_confidential())
     }
 
+    /// The scopes that it may ask for.
+    #[must_use]
+    pub fn allowed_scopes(&self) -> Scope {
+        match &self.metadata.allowed_scopes {
+            Some(chosen) => Scope::of(chosen.iter().map(String::as_str)),
+            None => Scope::of(default_scopes(self.kind).iter().copied()),
+        }
+    }
+
     /// Whether it is bound to the FAPI 2.0 Security Profile.
     #[must_use]
     pub fn is_fapi(&self) -> bool {
@@ -233,5 +243,18 @@ pub fn default_grants(kind: ApplicationType) -> &'static [&'static str] {
         }
         ApplicationType::Spa => &[AUTHORIZATION_CODE, REFRESH_TOKEN],
         ApplicationType::Native => &[AUTHORIZATION_CODE, REFRESH_TOKEN, DEVICE_CODE],
+    }
+}
+
+/// The scopes of an application that names none: what signing somebody in takes, and nothing for
+/// what acts for itself.
+#[must_use]
+pub fn default_scopes(kind: ApplicationType) -> &'static [&'static str] {
+    match kind {
+        ApplicationType::Web | ApplicationType::Native => {
+            &[OPENID, "profile", "email", OFFLINE_ACCESS]
+        }
+        ApplicationType::Service => &[],
+        ApplicationType::Spa => &[OPENID, "profile", "email"],
     }
 }

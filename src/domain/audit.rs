@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 use crate::{
     clock::Timestamp,
-    id::{AuditId, TenantId, UserId},
+    id::{ApplicationId, AuditId, TenantId, UserId},
 };
 
 macro_rules! actions {
@@ -120,6 +120,24 @@ actions! {
     TenantActivated => "tenant.activated",
     /// A tenant was deleted.
     TenantDeleted => "tenant.deleted",
+    /// An application was made, or registered itself.
+    ApplicationCreated => "application.created",
+    /// What is known of an application was changed.
+    ApplicationUpdated => "application.updated",
+    /// An application was given a new secret.
+    ApplicationSecretRotated => "application.secret_rotated",
+    /// The secret before the present one was taken out of use.
+    ApplicationSecretRevoked => "application.secret_revoked",
+    /// An application was taken out of use.
+    ApplicationDisabled => "application.disabled",
+    /// An application was taken into use again.
+    ApplicationEnabled => "application.enabled",
+    /// A token was made that applications register themselves with.
+    RegistrationTokenCreated => "registration_token.created",
+    /// Such a token was taken out of use.
+    RegistrationTokenRevoked => "registration_token.revoked",
+    /// An application was deleted.
+    ApplicationDeleted => "application.deleted",
 }
 
 /// Who did it.
@@ -165,6 +183,8 @@ pub enum Target {
     Session(crate::id::SessionId),
     /// The tenant itself.
     Tenant(TenantId),
+    /// An application.
+    Application(ApplicationId),
 }
 
 impl Target {
@@ -176,6 +196,7 @@ impl Target {
             Self::Registration(_) => "registration",
             Self::Session(_) => "session",
             Self::Tenant(_) => "tenant",
+            Self::Application(_) => "application",
         }
     }
 
@@ -187,6 +208,7 @@ impl Target {
             Self::Registration(user) => Some(user.to_string()),
             Self::Session(session) => Some(session.to_string()),
             Self::Tenant(tenant) => Some(tenant.to_string()),
+            Self::Application(application) => Some(application.to_string()),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The network that a client's address belongs to: what is counted, since one host of IPv6 has
-//! many addresses.
+//! many addresses. And which addresses are of the public internet.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// A client's address and the network it is counted by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,9 +40,108 @@ impl ClientAddress {
     }
 }
 
+/// Whether an address is one of a host on the public internet: not of this machine, a network of
+/// its own, a link, a group, a carrier's inside, a document's example, or another family's address
+/// in disguise (the registries of RFC 6890).
+#[must_use]
+pub fn is_public(address: IpAddr) -> bool {
+    match address.to_canonical() {
+        IpAddr::V4(address) => is_public_v4(address),
+        IpAddr::V6(address) => is_public_v6(address),
+    }
+}
+
+fn is_public_v4(address: Ipv4Addr) -> bool {
+    let [a, b, c, _] = address.octets();
+    let is_inside = address.is_private()
+        || address.is_loopback()
+        || address.is_link_local()
+        || (a == 100 && (64..128).contains(&b));
+    let is_example = address.is_documentation() || (a == 198 && (18..20).contains(&b));
+    let is_special = a == 0 || a >= 224 || (a == 192 && b == 0 && c == 0);
+    let is_relay = a == 192 && b == 88 && c == 99;
+    !(is_inside || is_example || is_special || is_relay)
+}
+
+fn is_public_v6(address: Ipv6Addr) -> bool {
+    let [a, b, ..] = address.segments();
+    // All of the public internet is in 2000::/3 so far.
+    let is_global = a & 0xe000 == 0x2000;
+    let is_example = (a == 0x2001 && b == 0x0db8) || (a == 0x3fff && b < 0x1000);
+    // Protocols' own, Teredo among them, and 6to4: an address of IPv4 is inside.
+    let is_disguise = (a == 0x2001 && b < 0x0200) || a == 0x2002;
+    is_global && !is_example && !is_disguise
+}
+
 #[cfg(test)]
 mod tests {
-    use super::ClientAddress;
+    use super::{ClientAddress, is_public};
+
+    #[test]
+    fn oau_14_what_is_not_on_the_public_internet_is_known() {
+        for text in [
+            "0.0.0.0",
+            "0.1.2.3",
+            "10.0.0.1",
+            "100.64.0.1",
+            "100.127.255.255",
+            "127.0.0.1",
+            "127.255.255.255",
+            "169.254.169.254",
+            "172.16.0.1",
+            "172.31.255.255",
+            "192.0.0.1",
+            "192.0.2.1",
+            "192.88.99.1",
+            "192.168.0.1",
+            "198.18.0.1",
+            "198.19.255.255",
+            "198.51.100.1",
+            "203.0.113.1",
+            "224.0.0.1",
+            "239.255.255.255",
+            "240.0.0.1",
+            "255.255.255.255",
+            "::",
+            "::1",
+            "::ffff:127.0.0.1",
+            "::ffff:10.0.0.1",
+            "::127.0.0.1",
+            "64:ff9b::7f00:1",
+            "64:ff9b:1::1",
+            "100::1",
+            "2001::1",
+            "2001:10::1",
+            "2001:db8::1",
+            "2002:7f00:1::1",
+            "3fff::1",
+            "5f00::1",
+            "fc00::1",
+            "fd12:3456::1",
+            "fe80::1",
+            "fec0::1",
+            "ff02::1",
+        ] {
+            assert!(!is_public(text.parse().unwrap()), "{text}");
+        }
+        for text in [
+            "1.1.1.1",
+            "100.63.255.255",
+            "100.128.0.1",
+            "172.15.0.1",
+            "172.32.0.1",
+            "192.0.1.1",
+            "198.17.0.1",
+            "198.20.0.1",
+            "223.255.255.255",
+            "::ffff:1.1.1.1",
+            "2001:200::1",
+            "2606:4700::1111",
+            "2a00::1",
+        ] {
+            assert!(is_public(text.parse().unwrap()), "{text}");
+        }
+    }
 
     fn network(text: &str) -> String {
         ClientAddress::of(text.parse().unwrap()).network()

@@ -6,6 +6,7 @@ pub mod claims;
 pub mod interaction;
 pub mod parameters;
 pub mod pkce;
+pub mod registration;
 pub mod request;
 pub mod scope;
 

@@ -11,8 +11,9 @@ use url::Url;
 use uuid::Uuid;
 
 pub use self::layer::{
-    AccountLayer, AuthApiLayer, Captcha, MfaLayer, PasskeyLayer, PasskeySignIn,
-    PasswordPolicyLayer, RegistrationLayer, SessionLayer, SettingsLayer, TokensLayer,
+    AccountLayer, AuthApiLayer, Captcha, MfaLayer, OauthLayer, PasskeyLayer, PasskeySignIn,
+    PasswordPolicyLayer, RegistrationLayer, SelfRegistration, SessionLayer, SettingsLayer,
+    TokensLayer,
 };
 use crate::domain::{factor::Method, password::PasswordPolicy, token::SigningAlgorithm};
 
@@ -54,10 +55,23 @@ pub struct Settings {
     pub require_client_token: bool,
     /// How access tokens are signed.
     pub access_token_algorithm: SigningAlgorithm,
+    /// Applications that come by themselves.
+    pub oauth: Oauth,
     /// Where a person may be sent after a mailed link.
     pub allowed_return_urls: Vec<String>,
     /// The language where a person has chosen none.
     pub default_locale: String,
+}
+
+/// Applications that come by themselves, as it takes effect.
+#[derive(Debug, Clone)]
+pub struct Oauth {
+    /// Which may register themselves.
+    pub registration: SelfRegistration,
+    /// Scopes, besides the usual ones, that they may be allowed.
+    pub registration_scopes: Vec<String>,
+    /// Whether the address of a metadata document is a client id.
+    pub metadata_documents: bool,
 }
 
 /// Passkeys and security keys, as they take effect.
@@ -136,6 +150,7 @@ impl Settings {
                 .access_token_algorithm
                 .or(partner.tokens.access_token_algorithm)
                 .unwrap_or(SigningAlgorithm::Es256),
+            oauth: oauth(&partner.oauth, &tenant.oauth),
             allowed_return_urls: tenant.allowed_return_urls.clone().unwrap_or_default(),
             default_locale: tenant
                 .default_locale
@@ -222,6 +237,20 @@ fn passkeys(p: &PasskeyLayer, t: &PasskeyLayer) -> Passkeys {
         origins: origins.into_iter().flatten().filter_map(|text| Url::parse(text).ok()).collect(),
         user_verification: demanded(p.user_verification, t.user_verification, false),
         allowed_aaguids: common(p.allowed_aaguids.as_ref(), t.allowed_aaguids.as_ref()),
+    }
+}
+
+/// The tenant has to say that applications may come; its partner may forbid it.
+fn oauth(p: &OauthLayer, t: &OauthLayer) -> Oauth {
+    let asked = t.registration.unwrap_or(SelfRegistration::Off);
+    let scopes = t.registration_scopes.as_ref();
+    Oauth {
+        registration: asked.min(p.registration.unwrap_or(SelfRegistration::Open)),
+        registration_scopes: scopes
+            .and_then(|scopes| common(p.registration_scopes.as_ref(), Some(scopes)))
+            .unwrap_or_default(),
+        metadata_documents: t.client_id_metadata_documents.unwrap_or(false)
+            && p.client_id_metadata_documents != Some(false),
     }
 }
 

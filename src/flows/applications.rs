@@ -1,5 +1,5 @@
-//! Applications: found for every request that names one, and made and changed by operators and by
-//! themselves.
+//! Applications: found for every request that names one. How they are made and changed is in
+//! [`manage`].
 
 use std::{
     collections::HashMap,
@@ -19,6 +19,9 @@ use crate::{
         applications::{ApplicationRow, Secrets},
     },
 };
+
+pub mod manage;
+pub mod tokens;
 
 /// An application with what it proves itself by.
 #[derive(Debug, Clone)]

@@ -236,7 +236,8 @@ async fn enrol(by: &Enroller, before: &Overview, new: Enrolment) -> Result<Enrol
             }
             opening.also(rows);
             opening.also(end_others(person, opening.id()));
-            opening.mint(cx, step.client_id.as_deref()).await?;
+            let client_id = cx.minting_for(step.client_id.as_deref())?;
+            opening.mint(cx, client_id.as_deref()).await?;
             match opening.write(cx).await {
                 Err(error) if is_overtaken(&error) => return Err(too_late(cx, step).await?),
                 other => Some(other?),

@@ -142,6 +142,7 @@ async fn grant(cx: &Cx, input: &Input, known: &Known, proved: Proved) -> Result<
         .with("passkey", proved.passkey.to_string())
         .with("session", opening.id().to_string());
     opening.also([cx.record(done)?]);
+    opening.mint(cx, cx.caller.client_id.as_deref()).await?;
     let signed_in = opening.write(cx).await.map_err(|error| {
         if is_overtaken(&error) { Error::refused(Code::InvalidCredentials) } else { error }
     })?;

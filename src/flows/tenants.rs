@@ -153,7 +153,7 @@ impl Change {
 }
 
 /// Faults of settings: the first word of each sentence names the setting.
-fn invalid(sentences: Vec<String>) -> Error {
+pub(super) fn invalid(sentences: Vec<String>) -> Error {
     Error::Invalid(
         sentences
             .into_iter()
@@ -323,4 +323,12 @@ pub async fn delete(app: &App, caller: &Caller, slug: &Slug) -> Result<()> {
             })
         })
         .await
+}
+
+/// The partner of a slug; `None` where there is none.
+///
+/// # Errors
+/// Where the database fails.
+pub async fn partner(app: &App, slug: &Slug) -> Result<Option<PartnerId>> {
+    app.db.read(slug.clone(), |tx, slug| Box::pin(store::tenants::partner(tx, slug))).await
 }

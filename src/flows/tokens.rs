@@ -66,12 +66,10 @@ impl SessionFacts {
     }
 }
 
-/// The client of an id that was noted when a sign-in began.
-///
-/// # Errors
-/// Where there is none any more.
-pub fn client(id: &str) -> Result<Client> {
-    Client::named(id).ok_or("there is no such client").doing("choosing a client")
+/// The client of our own that has an id; `None`: an application, or nobody.
+#[must_use]
+pub fn own_client(id: &str) -> Option<Client> {
+    Client::named(id)
 }
 
 /// What a client is handed.

@@ -17,7 +17,12 @@ use crate::{
     clock::Timestamp,
     domain::{agent, network::ClientAddress, tenant::Tenant},
     error::{Code, Error, Result},
-    flows::{Caller, Cx, tenants},
+    flows::{
+        Caller, Cx,
+        oauth::{self, pending::Browser},
+        tenants,
+    },
+    id::Realm,
     text::Locale,
 };
 
@@ -115,6 +120,7 @@ impl Door {
             locale: Locale::En,
             accept_language: text(&self.headers, header::ACCEPT_LANGUAGE).map(str::to_owned),
             request_id: self.facts.id.clone(),
+            client_id: None,
             session: None,
         }
     }
@@ -127,10 +133,44 @@ impl Door {
     pub async fn open(&self) -> Result<Cx> {
         self.refuse_cross_site()?;
         let cx = self.cx(tenants::resolve(&self.app, &self.slug).await?);
-        if has_bearer(&self.headers) || cx.tenant.settings.require_client_token {
-            return Err(Error::refused(Code::InvalidClientToken));
+        if !has_bearer(&self.headers) {
+            return if cx.tenant.settings.require_client_token {
+                Err(Error::refused(Code::InvalidClientToken))
+            } else {
+                Ok(cx)
+            };
         }
-        Ok(cx)
+        let client_id = oauth::direct::caller(&cx, self.bearer().unwrap_or_default()).await?;
+        let caller = Caller { client_id: Some(client_id), ..(*cx.caller).clone() };
+        Ok(Cx { caller: Arc::new(caller), ..cx })
+    }
+
+    /// As [`Door::open`], for a sign-in: where a pending authorization request of this browser
+    /// wants a second factor, the sign-in does.
+    ///
+    /// # Errors
+    /// As [`Door::open`].
+    pub async fn open_for_sign_in(&self) -> Result<Cx> {
+        let cx = self.open().await?;
+        let browser = self.browser(&cx);
+        oauth::hand_over::demanded(cx, browser.as_ref()).await
+    }
+
+    /// What this browser's pending authorization requests in a tenant are bound to.
+    fn browser(&self, cx: &Cx) -> Option<Browser> {
+        cookies::request_of(&self.app, Realm::Tenant(cx.tenant.id), &self.headers)
+    }
+
+    /// Where a browser goes on that has just signed in, for an authorization request; a client that
+    /// is handed tokens goes nowhere.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn goes_on(&self, cx: &Cx) -> Result<Option<String>> {
+        match cx.caller.client_id {
+            Some(_) => Ok(None),
+            None => oauth::hand_over::redirect_uri(cx, self.browser(cx).as_ref()).await,
+        }
     }
 
     /// The way in for people: the tenant in use, in the language their browser asks for.

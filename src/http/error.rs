@@ -204,7 +204,7 @@ fn refused(code: Code) -> StatusCode {
         | Code::PasskeyRejected
         | Code::SetupNotFound
         | Code::UnknownMethod => StatusCode::BAD_REQUEST,
-        Code::NotFound | Code::TenantNotFound => StatusCode::NOT_FOUND,
+        Code::ApplicationNotFound | Code::NotFound | Code::TenantNotFound => StatusCode::NOT_FOUND,
         Code::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
         Code::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
         Code::SlugTaken

@@ -150,6 +150,14 @@ pub async fn form_text(request: Request) -> Result<Option<String>> {
     if is_form { text_of(request).await.map(Some) } else { Ok(None) }
 }
 
+/// The text of a body of whatever type.
+///
+/// # Errors
+/// Where it is too long, no text, or does not come in time.
+pub async fn body_text(request: Request) -> Result<String> {
+    text_of(request).await
+}
+
 /// The whole body as text.
 async fn text_of(request: Request) -> Result<String> {
     let declared = request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok());

@@ -30,6 +30,7 @@ pub mod discovery;
 pub mod error;
 pub mod introspect;
 pub mod par;
+pub mod register;
 pub mod revoke;
 pub mod token;
 pub mod userinfo;
@@ -44,6 +45,11 @@ pub fn routes() -> Router<Arc<App>> {
         .route("/par", post(par::push))
         .route("/introspect", post(introspect::introspect))
         .route("/revoke", post(revoke::revoke))
+        .route("/register", post(register::register))
+        .route(
+            "/register/{client_id}",
+            get(register::read).put(register::replace).delete(register::remove),
+        )
         .route("/userinfo", get(userinfo::by_get).post(userinfo::by_post));
     Router::new()
         .nest("/api/v1/auth/tenants/{tenant_slug}/oauth", endpoints.clone())

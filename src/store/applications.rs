@@ -146,6 +146,16 @@ pub async fn page(
     .await
 }
 
+/// How many applications of an owner came here in a way.
+pub async fn count(tx: &mut Tx, owner: Owner, origin: Origin) -> Result<i64> {
+    sql("SELECT CAST(COUNT(*) AS BIGINT) FROM applications \
+         WHERE owner = $1 AND origin = $2 AND deleted_at IS NULL")
+    .bind(owner_text(owner))
+    .bind(origin.as_str())
+    .one(tx)
+    .await
+}
+
 /// Adds an application; 0 rows where its client id is taken.
 pub fn insert(row: &ApplicationRow) -> Query {
     let (partner, tenant): (Option<PartnerId>, Option<TenantId>) = match row.owner {

@@ -72,3 +72,8 @@ pub fn revoke(tenant: TenantId, user: UserId, application: ApplicationId) -> Que
         .bind(user)
         .bind(application)
 }
+
+/// Forgets everything that anybody has allowed an application.
+pub fn forget_application_all_tenants(application: ApplicationId) -> Query {
+    sql("DELETE FROM consents WHERE application_id = $1").bind(application)
+}

@@ -17,6 +17,8 @@ pub enum Dead {
     Grants,
     /// Registrations that nobody proved.
     Registrations,
+    /// Tokens to register applications with, past their time.
+    RegistrationTokens,
     /// Mailed tokens past their time.
     Tickets,
     /// Second-factor steps past their time.
@@ -45,11 +47,12 @@ pub enum Dead {
 
 impl Dead {
     /// Every kind.
-    pub const ALL: [Dead; 16] = [
+    pub const ALL: [Dead; 17] = [
         Self::Sessions,
         Self::IdleSessions,
         Self::Grants,
         Self::Registrations,
+        Self::RegistrationTokens,
         Self::Tickets,
         Self::Challenges,
         Self::Captchas,
@@ -93,6 +96,7 @@ pub async fn purge_all_tenants(tx: &mut Tx, dead: Dead, now: Timestamp, limit: i
         Dead::IdleSessions => past!("sessions", "tenant_id, id", "idle_expires_at"),
         Dead::Grants => past!("grants", "tenant_id, id", "expires_at"),
         Dead::Registrations => past!("registrations", "tenant_id, id", "expires_at"),
+        Dead::RegistrationTokens => past!("registration_tokens", "tenant_id, id", "expires_at"),
         Dead::Tickets => past!("tickets", "tenant_id, id", "expires_at"),
         Dead::Challenges => past!("challenges", "tenant_id, id", "expires_at"),
         Dead::Captchas => past!("spent_captchas", "tenant_id, digest", "expires_at"),

@@ -292,3 +292,8 @@ pub fn carry_over(tenant: TenantId, session: SessionId) -> Query {
 pub fn end_all(tenant: TenantId, user: UserId) -> Query {
     sql("DELETE FROM grants WHERE tenant_id = $1 AND user_id = $2").bind(tenant).bind(user)
 }
+
+/// Ends all families of an application.
+pub fn end_application_all_tenants(application: ApplicationId) -> Query {
+    sql("DELETE FROM grants WHERE application_id = $1").bind(application)
+}

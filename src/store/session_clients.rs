@@ -71,3 +71,8 @@ pub fn replace(
         .bind(new),
     ]
 }
+
+/// Forgets the sessions that an application was used with.
+pub fn forget_application_all_tenants(application: ApplicationId) -> Query {
+    sql("DELETE FROM session_clients WHERE application_id = $1").bind(application)
+}

@@ -242,3 +242,11 @@ pub async fn ensure_partner(
         .one(tx)
         .await
 }
+
+/// The partner of `slug`.
+pub async fn partner(tx: &mut Tx, slug: &Slug) -> Result<Option<PartnerId>> {
+    sql("SELECT id FROM partners WHERE slug = $1 AND deleted_at IS NULL")
+        .bind(slug.as_str())
+        .optional(tx)
+        .await
+}

@@ -317,10 +317,15 @@ fn the_demo_tells_what_is_true_and_tells_it_again_on_a_kept_folder() {
     let path = desk.path().join("demo.json");
     assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
     let (tenant, user) = (first.facts["tenant"].clone(), first.facts["user"].clone());
+    let applications = first.facts["applications"].clone();
+    let service = &applications["service"];
+    let credentials = ["client_id", "client_secret"].map(|field| service[field].as_str().unwrap());
+    assert!(first.told.contains(&format!("-u {}", credentials.join(":"))), "{}", first.told);
     drop(first);
 
     let second = Demo::start(&desk);
     assert_eq!((&second.facts["tenant"], &second.facts["user"]), (&tenant, &user));
+    assert_eq!(second.facts["applications"], applications);
     assert_eq!(login(&second, second.fact("/user/email"), second.fact("/user/password")), 200);
     drop(second);
 
@@ -328,6 +333,13 @@ fn the_demo_tells_what_is_true_and_tells_it_again_on_a_kept_folder() {
     std::fs::remove_file(path).unwrap();
     let third = Demo::start(&desk);
     assert_eq!(third.facts["user"]["id"], user["id"]);
+    for name in ["service", "platform", "web", "spa"] {
+        let (now, before) = (&third.facts["applications"][name], &applications[name]);
+        assert_eq!(now["client_id"], before["client_id"], "{name}");
+        let is_public = name == "spa";
+        assert_eq!(now["client_secret"].is_null(), is_public, "{name}");
+        assert_eq!(now["client_secret"] == before["client_secret"], is_public, "{name}");
+    }
     assert_ne!(third.facts["user"]["password"], user["password"]);
     assert_eq!(login(&third, third.fact("/user/email"), third.fact("/user/password")), 200);
 }
@@ -365,4 +377,142 @@ fn second_factors_are_listed_and_taken_away() {
     assert!(trail.out.contains("user.mfa.removed"), "{}", trail.out);
     let nobody = desk.run("user factors list --tenant acme nobody@example.com");
     assert_eq!(nobody.code, 1);
+}
+
+#[test]
+fn an_application_is_made_changed_and_deleted() {
+    let desk = Desk::new();
+    desk.acme();
+    let create = "app create --tenant acme --type web --name Orders --json \
+                  --redirect-uri https://a.test/cb --redirect-uri https://a.test/cb2 \
+                  --post-logout-redirect-uri https://a.test/ --scope openid --scope orders:read \
+                  --origin https://a.test --grant authorization_code --token-lifetime 600 \
+                  --auth-method client_secret_post";
+    let made = desk.run(create).json();
+    let id = made["client_id"].as_str().unwrap();
+    let secret = made["client_secret"].as_str().unwrap();
+    assert_eq!(secret.len(), 43);
+    for (field, value) in [
+        ("type", json!("WEB")),
+        ("scope", json!("TENANT")),
+        ("status", json!("active")),
+        ("name", json!("Orders")),
+        ("redirect_uris", json!(["https://a.test/cb", "https://a.test/cb2"])),
+        ("post_logout_redirect_uris", json!(["https://a.test/"])),
+        ("allowed_scopes", json!(["openid", "orders:read"])),
+        ("allowed_origins", json!(["https://a.test"])),
+        ("grant_types", json!(["authorization_code"])),
+        ("token_lifetime", json!(600)),
+        ("token_endpoint_auth_method", json!("client_secret_post")),
+    ] {
+        assert_eq!(made[field], value, "{field}");
+    }
+    let of =
+        |verb: &str, rest: &str| desk.run(&format!("app {verb} --tenant acme {id} {rest} --json"));
+    let shown = of("show", "");
+    assert!(!shown.out.contains(secret) && shown.json().get("client_secret").is_none());
+    let line = format!("app update --tenant acme {id} --metadata - --name Sales --json");
+    let changed = desk.tell(&line, r#"{"token_lifetime": null, "first_party": false}"#).json();
+    assert_eq!(changed["name"], "Sales");
+    assert_eq!((changed.get("token_lifetime"), &changed["first_party"]), (None, &json!(false)));
+    let wrong = desk.tell(&line, r#"{"frist_party": "hunter2", "profile": "hunter2"}"#);
+    assert!(wrong.err.contains("frist_party: there is no such field"), "{}", wrong.err);
+    assert!(!wrong.err.contains("hunter2"), "{}", wrong.err);
+    assert_eq!(of("update", "").code, 1, "there is nothing to change");
+
+    let rotated = of("rotate-secret", "--overlap 60").json();
+    assert_ne!(rotated["client_secret"], json!(secret));
+    assert!(rotated["previous_secret_expires_at"].is_string());
+    assert!(
+        of("rotate-secret", "--revoke-previous").json()["previous_secret_expires_at"].is_null()
+    );
+    assert_eq!(of("disable", "").json()["status"], "disabled");
+    assert_eq!(of("enable", "").json()["status"], "active");
+    assert_eq!(desk.run("app list --tenant acme --json").json()[0]["client_id"], json!(id));
+    assert_eq!(desk.run(&format!("app show --global {id}")).err, "error: application not found\n");
+    assert_eq!(of("delete", "").code, 1, "nobody agreed");
+    assert_eq!(of("delete", "--yes").json(), json!({ "deleted": id }));
+    assert_eq!(desk.run("app list --tenant acme --json").json(), json!([]));
+}
+
+#[test]
+fn an_application_is_of_a_tenant_a_partner_or_the_platform() {
+    let desk = Desk::new();
+    desk.acme();
+    for (owner, scope) in
+        [("--tenant acme", "TENANT"), ("--partner house", "PARTNER"), ("--global", "GLOBAL")]
+    {
+        let line = format!("app create {owner} --type service --name S --json");
+        let made = desk.run(&line).json();
+        assert_eq!((&made["scope"], &made["allowed_scopes"]), (&json!(scope), &json!([])));
+        assert_eq!(
+            desk.run(&format!("app list {owner} --json")).json().as_array().unwrap().len(),
+            1
+        );
+    }
+    assert_eq!(desk.run("app list").code, 2, "whose is not said");
+    assert_eq!(desk.run("app list --tenant acme --global").code, 2);
+    assert_eq!(desk.run("app list --partner nobody").err, "error: partner not found\n");
+    let told = desk.run("app create --tenant acme --type spa --name Page");
+    assert!(told.out.contains("none") && !told.out.contains("client_secret "), "{}", told.out);
+    let secret = desk.run("app create --tenant acme --type web --name Page");
+    assert!(secret.out.contains("(not shown again)"), "{}", secret.out);
+    let twice = desk.run("app create --tenant acme --type spa --name P --auth-method hunter2");
+    assert!(
+        twice.err.starts_with("error: token_endpoint_auth_method: must be one of"),
+        "{}",
+        twice.err
+    );
+    assert!(!twice.err.contains("hunter2"));
+}
+
+#[test]
+fn the_demo_has_an_application_of_each_kind() {
+    let desk = Desk::new();
+    let demo = Demo::start(&desk);
+    let id = |name: &str| demo.fact(&format!("/applications/{name}/client_id")).to_owned();
+    let show =
+        |owner: &str, name: &str| desk.run(&format!("app show {owner} {} --json", id(name))).json();
+    let service = show("--tenant acme", "service");
+    assert_eq!(service["type"], "SERVICE");
+    let scopes = json!(["openid", "profile", "email", "users:read", "files:read"]);
+    assert_eq!(service["allowed_scopes"], scopes);
+    let platform = show("--global", "platform");
+    assert_eq!((&platform["type"], &platform["scope"]), (&json!("SERVICE"), &json!("GLOBAL")));
+    assert_eq!(platform["allowed_scopes"], json!(["admin:read", "admin:write"]));
+    let web = show("--tenant acme", "web");
+    assert_eq!(web["type"], "WEB");
+    assert!(web["allowed_scopes"].as_array().unwrap().contains(&json!("offline_access")));
+    assert_eq!(web["redirect_uris"], json!(["http://localhost:3000/callback"]));
+    assert_eq!(web["post_logout_redirect_uris"], json!(["http://localhost:3000/"]));
+    let spa = show("--tenant acme", "spa");
+    assert_eq!((&spa["type"], &spa["token_endpoint_auth_method"]), (&json!("SPA"), &json!("none")));
+    assert_eq!(spa["allowed_origins"], json!(["http://localhost:5173"]));
+    let told = &demo.facts["applications"];
+    for name in ["service", "platform", "web", "spa"] {
+        assert_eq!(told[name].as_object().unwrap().len(), 3, "{name}");
+    }
+    assert_eq!(told["web"]["redirect_uris"], web["redirect_uris"]);
+    assert_eq!(told["spa"]["redirect_uris"], spa["redirect_uris"]);
+    assert_eq!(told["spa"]["client_secret"], Value::Null);
+}
+
+#[test]
+fn a_registration_token_is_made_listed_and_revoked() {
+    let desk = Desk::new();
+    desk.acme();
+    let line = "app registration-token create --tenant acme --uses 3 --expires 7 --json";
+    let made = desk.run(line).json();
+    assert_eq!((made["token"].as_str().unwrap().len(), &made["uses_left"]), (43, &json!(3)));
+    let listed = desk.run("app registration-token list --tenant acme --json");
+    assert_eq!(listed.json()[0]["id"], made["id"]);
+    assert!(!listed.out.contains(made["token"].as_str().unwrap()));
+    let id = made["id"].as_str().unwrap();
+    let revoke = || desk.run(&format!("app registration-token revoke --tenant acme {id}"));
+    assert_eq!(revoke().code, 0);
+    assert_eq!(revoke().err, "error: registration token not found\n");
+    for wrong in ["--uses 0", "--uses 1001", "--expires 0", "--expires 366"] {
+        let line = format!("app registration-token create --tenant acme {wrong}");
+        assert_eq!(desk.run(&line).code, 1, "{wrong}");
+    }
 }

@@ -201,7 +201,6 @@ async fn a_reset_that_fails_half_way_changes_nothing_and_spends_nothing() {
     let token = token_in(mails.iter().find(|mail| mail.text.contains("token=")).unwrap());
     let body = json!({"token": token, "new_password": "another horse battery staple"});
     let cx = world.cx("acme").await;
-    let (id, secret) = client.session().unwrap();
     for table in ["former_passwords", "sessions", "challenges", "devices", "outbox", "audit"] {
         let gone = format!("ALTER TABLE {table} RENAME TO {table}_gone").leak();
         let back = format!("ALTER TABLE {table}_gone RENAME TO {table}").leak();
@@ -210,6 +209,7 @@ async fn a_reset_that_fails_half_way_changes_nothing_and_spends_nothing() {
         assert_eq!(answer.refused(500), "internal_error", "{table}");
         assert!(!answer.text.contains(table), "{}", answer.text);
         world.execute(sql(back)).await;
+        let (id, secret) = client.session().unwrap();
         let found = countersign::flows::session::find(&cx, id, &secret).await.unwrap();
         assert!(found.is_some(), "{table}");
         assert_eq!(client.login("acme", GRACE, PASSWORD).await.data()["status"], "success");

@@ -14,15 +14,18 @@
 mod support;
 
 mod api;
+mod applications;
 mod audit;
 mod cli;
 mod faults;
 mod guessing;
 mod jobs;
 mod jose;
+mod keys;
 mod mail;
 mod me;
 mod mfa;
+mod oauth;
 mod openapi;
 mod pages;
 mod passkeys;

@@ -8,7 +8,7 @@ use std::{
 };
 
 /// Which modules of the program each top-level module may name. What is absent may name all.
-const LAYERS: [(&str, &[&str]); 16] = [
+const LAYERS: [(&str, &[&str]); 17] = [
     ("clock", &[]),
     ("secret", &[]),
     ("error", &[]),
@@ -19,6 +19,7 @@ const LAYERS: [(&str, &[&str]); 16] = [
     ("domain", &["clock", "domain", "error", "id", "secret"]),
     ("crypto", &["clock", "config", "crypto", "domain", "entropy", "error", "secret"]),
     ("db", &["clock", "config", "db", "entropy", "error", "id"]),
+    ("fetch", &["domain"]),
     ("store", &["clock", "db", "domain", "error", "id"]),
     ("text", &["error"]),
     ("view", &["clock", "error", "id", "mail", "text", "view"]),
@@ -63,7 +64,7 @@ const OWNERS: [(&str, &[&str]); 35] = [
     ("metrics_exporter_prometheus", &["telemetry"]),
     ("minijinja", &["text", "view", "mail/compose", "flows/password", "http"]),
     ("opentelemetry", &["telemetry"]),
-    ("reqwest", &["crypto/breached", "telemetry"]),
+    ("reqwest", &["crypto/breached", "fetch", "telemetry"]),
     ("rusqlite", &["db"]),
     ("rustls", &["db/open", "main"]),
     ("scrypt", &["crypto"]),
@@ -391,11 +392,51 @@ fn every_statement_on_a_tenants_rows_names_the_tenant() {
                 seen += 1;
             }
             let first = parameters.iter().find(|it| !it.starts_with("tx:")).unwrap();
-            let takes = first == "tenant: TenantId";
+            let takes = first == "tenant: TenantId" || first == "realm: Realm";
             assert!(takes || !is_public, "{}: {name} takes {first} first", source.path);
         }
     }
     assert!(seen > 40, "only {seen} statements were found");
+}
+
+/// The tables whose rows are under way in a realm: those that name it and no tenant.
+fn tables_of_realms() -> Vec<String> {
+    let mut tables = Vec::new();
+    for entry in fs::read_dir(root().join("migrations")).unwrap() {
+        let text = fs::read_to_string(entry.unwrap().path()).unwrap();
+        for table in text.split("CREATE TABLE ").skip(1) {
+            let columns = table.split(");").next().unwrap();
+            let names = |column: &'static str| after_word(columns, column).next().is_some();
+            if names("realm ") && !names("tenant_id ") {
+                tables.push(word(table));
+            }
+        }
+    }
+    assert!(tables.len() > 4, "{tables:?}");
+    tables
+}
+
+#[test]
+fn every_statement_on_a_realms_rows_names_the_realm() {
+    let tables = tables_of_realms();
+    let mut seen = 0;
+    for source in code().iter().filter(|source| source.is_in("store")) {
+        for function in functions(&source.code()) {
+            let Function { name, parameters, texts, .. } = function;
+            let owned = |text: &&String| tables.iter().any(|table| touches(text, table));
+            for text in texts.iter().filter(owned) {
+                if name.ends_with("_all_tenants") {
+                    continue;
+                }
+                let named = after_word(text, "realm").next().is_some() || text.contains(".realm");
+                assert!(named, "{}: {name}: {text}", source.path);
+                let takes = parameters.iter().any(|it| it == "realm: Realm");
+                assert!(takes || name == "facts", "{}: {name} takes no realm", source.path);
+                seen += 1;
+            }
+        }
+    }
+    assert!(seen > 10, "only {seen} statements were found");
 }
 
 #[test]

@@ -141,6 +141,11 @@ fn a_wrong_value_is_refused_by_name_place_and_allowed_values() {
         ("master_key", "", "is not a key"),
         ("master_key_file", "/nowhere/key", "names a file that cannot be read"),
         ("trusted_proxies", "10.0.0.0/8,proxy.internal", "holds something else than networks"),
+        (
+            "outbound.allowed_networks",
+            "10.0.0.0/8,app.internal",
+            "holds something else than networks",
+        ),
         ("database.max_connections", "0", "allowed: a whole number from 1 to 1000"),
         ("database.prepared_statements", "maybe", "is not a switch; allowed: true or false"),
         ("mail.smtp_url", "https://mail", "is not the address of a mail server; allowed: smtp://"),

@@ -2,10 +2,10 @@
 //! Connect Registration §2 and the standards that add to it), as stored and as it comes.
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::{ApplicationType, GRANTS, uri};
-use crate::domain::token::SigningAlgorithm;
+use crate::domain::{oauth::scope::is_token, token::SigningAlgorithm};
 
 /// How an application authenticates at the token endpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -87,10 +87,6 @@ macro_rules! metadata {
             /// The names of all fields.
             pub const FIELDS: &'static [&'static str] = &[$(stringify!($field),)*];
 
-            /// Takes over what `change` says; the rest stays.
-            pub fn apply(&mut self, change: Self) {
-                $(if change.$field.is_some() { self.$field = change.$field; })*
-            }
         }
     };
 }
@@ -187,14 +183,68 @@ metadata! {
 
 /// Entries of a list, at most.
 const MOST: usize = 100;
-/// Characters of an entry, at most.
+/// Bytes of an entry, at most.
 const LONGEST: usize = 2_000;
+/// Keys of a key set, at most.
+const MOST_KEYS: usize = 20;
+/// Bytes of a key set, at most.
+const LONGEST_KEYS: usize = 64 * 1024;
+
+/// How a request object may be signed (RFC 9101): by a key that only the application has.
+pub const REQUEST_ALGORITHMS: [&str; 9] =
+    ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "EdDSA"];
 
 impl Metadata {
+    /// The metadata with what `change` says in the place of what it said before; `null` lets a
+    /// field be as by default again.
+    ///
+    /// # Errors
+    /// The names that are none and the values that do not fit, each as `field: sentence`.
+    pub fn changed(&self, change: &Map<String, Value>) -> Result<Self, Vec<String>> {
+        let mut faults = Vec::new();
+        let mut next = self.clone();
+        for (name, value) in change {
+            if !Self::FIELDS.contains(&name.as_str()) {
+                // Not repeated where it cannot be a name at all.
+                let is_name = name.len() <= 64
+                    && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+                let shown = if is_name { name } else { "metadata" };
+                faults.push(format!("{shown}: there is no such field"));
+                continue;
+            }
+            match next.with(name, value.clone()) {
+                Ok(changed) => next = changed,
+                Err(fault) => faults.push(fault),
+            }
+        }
+        if faults.is_empty() { Ok(next) } else { Err(faults) }
+    }
+
+    fn with(&self, name: &str, value: Value) -> Result<Self, String> {
+        let fault = |wrong: serde_json::Error| {
+            // What would be right stands at the end; what comes before may repeat the value.
+            let said = wrong.to_string();
+            let expected = said.rsplit_once("expected ").map_or("another form", |it| it.1);
+            let expected = match expected {
+                "a sequence" => "a list of texts",
+                "u32" | "u64" => "a whole number, 0 or more",
+                other => other,
+            };
+            format!("{name}: must be {}", expected.replace('`', ""))
+        };
+        let mut all = serde_json::to_value(self).map_err(fault)?;
+        if let Some(fields) = all.as_object_mut() {
+            fields.insert(name.to_owned(), value);
+        }
+        serde_json::from_value(all).map_err(fault)
+    }
+
     /// What cannot be meant, each as `field: sentence`.
     #[must_use]
     pub fn faults(&self, kind: ApplicationType) -> Vec<String> {
         let mut faults = self.uri_faults(kind);
+        faults.extend(self.sector_faults());
+        faults.extend(self.text_faults());
         faults.extend(self.list_faults());
         faults.extend(self.grant_faults(kind));
         faults.extend(self.lifetime_faults());
@@ -239,12 +289,56 @@ impl Metadata {
         faults
     }
 
+    /// Names that are one in a sector need to know which (OpenID Connect Core §8.1).
+    fn sector_faults(&self) -> Vec<String> {
+        if self.subject_type != Some(SubjectType::Pairwise) || self.sector_identifier_uri.is_some()
+        {
+            return Vec::new();
+        }
+        let host = |text: &String| {
+            url::Url::parse(text).ok().and_then(|url| url.host_str().map(str::to_owned))
+        };
+        let mut hosts = self.redirect_uris.iter().flatten().map(host);
+        let first = hosts.next();
+        if hosts.all(|host| Some(host) == first) {
+            return Vec::new();
+        }
+        vec!["sector_identifier_uri: needed, since the redirect_uris are of several hosts".into()]
+    }
+
+    fn text_faults(&self) -> Vec<String> {
+        let texts = [
+            ("tls_client_auth_subject_dn", &self.tls_client_auth_subject_dn),
+            ("tls_client_auth_san_dns", &self.tls_client_auth_san_dns),
+            ("tls_client_auth_san_uri", &self.tls_client_auth_san_uri),
+            ("software_id", &self.software_id),
+            ("software_version", &self.software_version),
+        ];
+        let is_bad = |text: &String| {
+            text.is_empty() || text.len() > LONGEST || text.chars().any(char::is_control)
+        };
+        let mut faults: Vec<String> = texts
+            .into_iter()
+            .filter(|(_, text)| text.as_ref().is_some_and(is_bad))
+            .map(|(field, _)| format!("{field}: 1 to {LONGEST} bytes, no control characters"))
+            .collect();
+        let algorithm = self.request_object_signing_alg.as_deref();
+        if algorithm.is_some_and(|it| !REQUEST_ALGORITHMS.contains(&it)) {
+            faults.push(format!(
+                "request_object_signing_alg: one of {}",
+                REQUEST_ALGORITHMS.join(", ")
+            ));
+        }
+        faults
+    }
+
     fn list_faults(&self) -> Vec<String> {
         let lists = [
             ("redirect_uris", &self.redirect_uris),
             ("post_logout_redirect_uris", &self.post_logout_redirect_uris),
             ("allowed_scopes", &self.allowed_scopes),
             ("allowed_origins", &self.allowed_origins),
+            ("grant_types", &self.grant_types),
             ("allowed_audiences", &self.allowed_audiences),
             ("authorization_details_types", &self.authorization_details_types),
             ("default_acr_values", &self.default_acr_values),
@@ -257,9 +351,22 @@ impl Metadata {
                 faults.push(format!("{field}: at most {MOST} entries of 1 to {LONGEST} bytes"));
             }
         }
-        let is_bad = |scope: &String| !super::super::oauth::scope::is_token(scope);
-        if self.allowed_scopes.iter().flatten().any(is_bad) {
-            faults.push("allowed_scopes: words of printing ASCII characters".to_owned());
+        let words = [
+            ("allowed_scopes", &self.allowed_scopes),
+            ("authorization_details_types", &self.authorization_details_types),
+            ("default_acr_values", &self.default_acr_values),
+        ];
+        for (field, list) in words {
+            if list.iter().flatten().any(|word| !is_token(word)) {
+                faults.push(format!("{field}: words of printing ASCII characters"));
+            }
+        }
+        let is_name = |text: &String| text.bytes().all(|byte| (0x21..0x7f).contains(&byte));
+        if !self.allowed_audiences.iter().flatten().all(is_name) {
+            faults.push("allowed_audiences: addresses or client ids".to_owned());
+        }
+        if self.contacts.iter().flatten().any(|it| it.chars().any(char::is_control)) {
+            faults.push("contacts: no control characters".to_owned());
         }
         faults
     }
@@ -307,7 +414,10 @@ impl Metadata {
         }
         if let Some(jwks) = &self.jwks {
             let keys = jwks.get("keys").and_then(Value::as_array);
-            if !keys.is_some_and(|keys| keys.len() <= MOST && keys.iter().all(is_public)) {
+            let fits = keys.is_some_and(|keys| {
+                (1..=MOST_KEYS).contains(&keys.len()) && keys.iter().all(is_public)
+            });
+            if !fits || jwks.to_string().len() > LONGEST_KEYS {
                 faults.push("jwks: a key set with public keys only (RFC 7517)".to_owned());
             }
         }
@@ -362,6 +472,10 @@ impl Metadata {
 fn is_public(key: &Value) -> bool {
     let private = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
     key.as_object().is_some_and(|key| {
-        key.contains_key("kty") && !private.iter().any(|name| key.contains_key(*name))
+        let is_asymmetric = key.get("kty").is_some_and(|kty| kty.is_string() && kty != "oct");
+        is_asymmetric && !private.iter().any(|name| key.contains_key(*name))
     })
 }
+
+#[cfg(test)]
+mod tests;

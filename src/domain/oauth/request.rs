@@ -236,8 +236,7 @@ fn requested_scope(application: &Application, given: &Parameters) -> Result<Scop
 /// The scopes that an application may have in a person's name.
 #[must_use]
 pub fn personal_scopes(application: &Application) -> Scope {
-    let allowed = application.metadata.allowed_scopes.iter().flatten().map(String::as_str);
-    Scope::of(allowed.filter(|word| !scope::is_for_programs(word)))
+    application.allowed_scopes().filtered(|word| !scope::is_for_programs(word))
 }
 
 fn challenge(application: &Application, given: &Parameters) -> Result<Option<String>, Denial> {

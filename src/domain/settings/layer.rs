@@ -6,7 +6,11 @@ use serde_json::Value;
 use url::Url;
 use uuid::Uuid;
 
-use crate::domain::{factor::Method, token::SigningAlgorithm};
+use crate::domain::{
+    factor::Method,
+    oauth::scope::{is_for_programs, is_token},
+    token::SigningAlgorithm,
+};
 
 /// One layer of settings, as stored and as an operator writes it.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -28,6 +32,8 @@ pub struct SettingsLayer {
     pub auth_api: AuthApiLayer,
     /// Signed tokens.
     pub tokens: TokensLayer,
+    /// Applications that come by themselves.
+    pub oauth: OauthLayer,
     /// Addresses that a person may be sent to after a mailed link, compared exactly.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub allowed_return_urls: Option<Vec<String>>,
@@ -174,6 +180,31 @@ layer! {
     }
 }
 
+layer! {
+    /// Applications that come by themselves.
+    OauthLayer {
+        /// Whether applications may register themselves (RFC 7591): `off`, `token` or `open`.
+        /// Default: `off`.
+        registration: SelfRegistration,
+        /// Scopes, besides those of OpenID Connect, that such applications may be allowed.
+        registration_scopes: Vec<String>,
+        /// Whether the address of a metadata document is a client id. Default: no.
+        client_id_metadata_documents: bool,
+    }
+}
+
+/// Which applications may register themselves; each way lets in what the one before it does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SelfRegistration {
+    /// None.
+    Off,
+    /// Those with an initial access token.
+    Token,
+    /// All, within limits.
+    Open,
+}
+
 /// What proves that no machine registers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -233,6 +264,12 @@ impl SettingsLayer {
         check(
             registration.custom_data_schema.as_ref().is_none_or(is_schema),
             "registration.custom_data_schema: a JSON Schema (draft 2020-12) without remote references",
+        );
+        let scopes = self.oauth.registration_scopes.as_deref().unwrap_or_default();
+        check(
+            scopes.len() <= 100 && scopes.iter().all(|it| is_token(it) && !is_for_programs(it)),
+            "oauth.registration_scopes: at most 100 words of printing ASCII, none that is for \
+             programs alone",
         );
         faults.extend(self.factor_faults());
         faults

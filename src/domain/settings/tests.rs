@@ -1,4 +1,4 @@
-use super::{PasskeySignIn, Settings, SettingsLayer};
+use super::{PasskeySignIn, SelfRegistration, Settings, SettingsLayer};
 use crate::domain::factor::Method;
 
 fn layer(text: &str) -> SettingsLayer {
@@ -134,5 +134,28 @@ fn an_origin_is_given_as_browsers_spell_it() {
         "*",
     ] {
         assert!(!faults(bad).is_empty(), "{bad}");
+    }
+}
+
+#[test]
+fn applications_come_by_themselves_where_the_tenant_says_so_and_its_partner_does_not_forbid_it() {
+    let way = |p: &str, t: &str| effective(p, t).oauth.registration;
+    let open = r#"{"oauth": {"registration": "open"}}"#;
+    let token = r#"{"oauth": {"registration": "token"}}"#;
+    let off = r#"{"oauth": {"registration": "off"}}"#;
+    assert_eq!(way("{}", "{}"), SelfRegistration::Off);
+    assert_eq!(way(open, "{}"), SelfRegistration::Off);
+    assert_eq!(way("{}", open), SelfRegistration::Open);
+    assert_eq!(way(token, open), SelfRegistration::Token);
+    assert_eq!(way(open, token), SelfRegistration::Token);
+    assert_eq!(way(off, open), SelfRegistration::Off);
+    let documents = |p: &str, t: &str| effective(p, t).oauth.metadata_documents;
+    let yes = r#"{"oauth": {"client_id_metadata_documents": true}}"#;
+    let no = r#"{"oauth": {"client_id_metadata_documents": false}}"#;
+    assert!(documents("{}", yes) && documents(yes, yes));
+    assert!(!documents("{}", "{}") && !documents(yes, "{}") && !documents(no, yes));
+    for scope in ["admin:read", "users:read", "two words", ""] {
+        let text = serde_json::json!({"oauth": {"registration_scopes": [scope]}}).to_string();
+        assert!(layer(&text).faults()[0].starts_with("oauth.registration_scopes: "), "{scope}");
     }
 }

@@ -83,13 +83,14 @@ pub async fn begin(ox: &Ox, given: Parameters, visitor: &Visitor) -> Result<Outc
         Err(failure) => return refused(failure),
     };
     // Where answers go at all, as far as what stands outside of any object tells.
-    let outside = return_path(&application, &given);
+    let is_pushed = given.get("request_uri").is_some_and(pushed::is_ours);
+    let outside = return_path(&application, &given).ok().filter(|_| !is_pushed);
     let (request, back) = match taken(ox, &application, given).await {
         Ok(taken) => taken,
         Err((failure, back)) => {
-            return match back.map_or(outside, Ok) {
-                Ok(back) => denied(ox, back, failure),
-                Err(_) => refused(failure),
+            return match back.or(outside) {
+                Some(back) => denied(ox, back, failure),
+                None => refused(failure),
             };
         }
     };

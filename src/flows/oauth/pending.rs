@@ -24,6 +24,9 @@ use crate::{
     store::{self, authorization_requests::Found},
 };
 
+/// What a browser's pending requests are bound to: the value of its cookie.
+pub type Browser = Token;
+
 /// Requests of one browser that may be under way; the newest pushes out the oldest.
 const MOST: i64 = 10;
 
@@ -31,7 +34,7 @@ const MOST: i64 = 10;
 #[derive(Debug, Clone, Default)]
 pub struct Visitor {
     /// What its requests are bound to.
-    pub browser: Option<Token>,
+    pub browser: Option<Browser>,
     /// The sessions that it is in, each with the cookie's secret.
     pub sessions: Vec<(TenantId, SessionId, Token)>,
 }

@@ -183,14 +183,17 @@ async fn is_live(ox: &Ox, claims: &Claims) -> Result<bool> {
     if !found.is_some_and(|found| found.application.is_active) {
         return Ok(false);
     }
-    let revoked = ox
-        .app
+    Ok(!is_revoked(ox, claims).await?)
+}
+
+/// Whether an access token was revoked by itself.
+pub(super) async fn is_revoked(ox: &Ox, claims: &Claims) -> Result<bool> {
+    ox.app
         .db
-        .read(single, |tx, single| {
+        .read(single(ox, claims), |tx, single| {
             Box::pin(store::seen::is_revoked(tx, single.realm, single.digest))
         })
-        .await?;
-    Ok(!revoked)
+        .await
 }
 
 /// Gives up a token. One that is not the application's own, or none at all, is given up already.

@@ -63,7 +63,8 @@ impl Judged<'_> {
         if method == Method::Email {
             opening.also([store::factors::mail_used(tenant, user, cx.now)]);
         }
-        opening.mint(cx, step.client_id.as_deref()).await?;
+        let client_id = cx.minting_for(step.client_id.as_deref())?;
+        opening.mint(cx, client_id.as_deref()).await?;
         let signed_in = opening.write(cx).await?;
         Ok(Outcome::SignedIn { signed_in: Box::new(signed_in), trusted_device })
     }

@@ -10,7 +10,7 @@ use crate::{
     domain::{agent, session::Persistence, user::User},
     error::{Code, Error, Result},
     flows::{
-        Cx, outbox, password,
+        Cx, oauth, outbox, password,
         tokens::{self, Minted, SessionFacts},
     },
     id::{DeviceId, UserId},
@@ -108,13 +108,17 @@ impl Opening {
         self.signed_in.session.id
     }
 
-    /// Has tokens made with the session, where it is a client of ours that asks for it.
+    /// Has tokens made with the session, where it is a client that asks for it: our portal, or an
+    /// application that calls for its users.
     ///
     /// # Errors
     /// Where there is no such client, no key or no randomness.
     pub async fn mint(&mut self, cx: &Cx, client_id: Option<&str>) -> Result<()> {
         let Some(id) = client_id else { return Ok(()) };
-        let (queries, minted) = tokens::prepare(cx, &tokens::client(id)?, &self.facts).await?;
+        let (queries, minted) = match tokens::own_client(id) {
+            Some(client) => tokens::prepare(cx, &client, &self.facts).await?,
+            None => oauth::direct::prepare(cx, id, &self.facts).await?,
+        };
         self.rows.extend(queries);
         self.signed_in.tokens = Some(Box::new(minted));
         Ok(())

@@ -15,7 +15,7 @@ use crate::{
         cookies,
         door::Door,
         extract::Body,
-        wire::{ApiResponse, ClassName, HTTPValidationError, named_only},
+        wire::{ApiResponse, ClassName, HTTPValidationError, TokenFields, named_only},
     },
     secret::Secret,
 };
@@ -60,6 +60,10 @@ pub struct LoginResponse {
     session_id: Option<String>,
     /// Where a pending authorization request goes on.
     redirect_uri: Option<String>,
+    /// What an application is handed that calls with a token of its own.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    #[schema(ignore)]
+    tokens: Option<TokenFields>,
 }
 
 impl ClassName for LoginResponse {
@@ -89,26 +93,33 @@ pub(super) async fn login(
     Body(body): Body<LoginRequest>,
 ) -> Result<Reply<LoginResponse>> {
     let (email, password) = parse(&body.email, &body.password)?;
-    let cx = door.open().await?;
+    let cx = door.open_for_sign_in().await?;
     let input = Input {
         email,
         password,
         persistence: Persistence::from_flag(body.remember_me),
         device: cookies::device_of(&cx, &door.headers),
         trusted_device: body.trusted_device_token.map(Secret::new),
-        client_id: None,
+        client_id: cx.caller.client_id.clone(),
     };
-    Ok(rendered(&cx, sign_in(&cx, &input).await?))
+    let outcome = sign_in(&cx, &input).await?;
+    rendered(&door, &cx, outcome).await
 }
 
 /// The documented answer to what a sign-in came to.
-pub(super) fn rendered(cx: &Cx, outcome: Outcome) -> Reply<LoginResponse> {
-    match outcome {
+pub(super) async fn rendered(
+    door: &Door,
+    cx: &Cx,
+    outcome: Outcome,
+) -> Result<Reply<LoginResponse>> {
+    Ok(match outcome {
         Outcome::SignedIn(signed_in) => {
             let data = LoginResponse {
                 status: "success",
                 user_id: Some(signed_in.user.to_string()),
                 session_id: Some(signed_in.session.id.to_string()),
+                redirect_uri: door.goes_on(cx).await?,
+                tokens: signed_in.tokens.as_deref().map(TokenFields::of),
                 ..LoginResponse::default()
             };
             signed_in_reply(cx, data, &signed_in)
@@ -143,7 +154,7 @@ pub(super) fn rendered(cx: &Cx, outcome: Outcome) -> Reply<LoginResponse> {
                 ..LoginResponse::default()
             },
         ),
-    }
+    })
 }
 
 /// Address and password, with the faults of both at once.

@@ -169,7 +169,7 @@ pub struct MFAChallengeResponse {
     trusted_device_token: Option<String>,
     /// `invalid_code`, `expired_code` or `invalid_credential`.
     error: Option<&'static str>,
-    /// Where the sign-in began in the portal: what the portal is handed.
+    /// What a client is handed: the portal, or an application that calls with its own token.
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     #[schema(ignore)]
     tokens: Option<TokenFields>,
@@ -208,7 +208,7 @@ pub(super) async fn verify_mfa(
         trust_device: body.trust_device,
         fingerprint: body.device_fingerprint,
     };
-    let cx = door.open().await?;
+    let cx = door.open_for_sign_in().await?;
     let device = cookies::device_of(&cx, &door.headers);
     let named = Named { token: Secret::new(body.mfa_token), user: body.user_id, device };
     Ok(match second_factor::verify(&cx, &named, &answer).await? {
@@ -224,6 +224,7 @@ pub(super) async fn verify_mfa(
             let data = MFAChallengeResponse {
                 status: "success",
                 session_id: Some(signed_in.session.id.to_string()),
+                redirect_uri: door.goes_on(&cx).await?,
                 trusted_device_token: trusted_device.map(|token| token.expose().to_owned()),
                 tokens: signed_in.tokens.as_deref().map(TokenFields::of),
                 ..MFAChallengeResponse::default()

@@ -72,5 +72,6 @@ pub(super) async fn finish(
         persistence: Persistence::from_flag(body.remember_me),
         device: cookies::device_of(&cx, &door.headers),
     };
-    Ok(rendered(&cx, passkey_login::finish(&cx, &input).await?))
+    let outcome = passkey_login::finish(&cx, &input).await?;
+    rendered(&door, &cx, outcome).await
 }

@@ -23,6 +23,7 @@ use crate::{
             request::Prompt,
             scope::{self, STANDARD},
         },
+        settings::SelfRegistration,
         token::SigningAlgorithm,
     },
     error::{Error, Result},
@@ -105,7 +106,7 @@ fn answer(ox: &Ox) -> Response {
 const FOREIGN: [&str; 6] = ["PS256", "ES256", "ES384", "EdDSA", "RS256", "PS384"];
 
 fn document(ox: &Ox) -> Map<String, Value> {
-    let parts = [endpoints(ox), requests(), claims(ox), authentication(), logout()];
+    let parts = [endpoints(ox), newcomers(ox), requests(), claims(ox), authentication(), logout()];
     parts.into_iter().filter_map(|part| part.as_object().cloned()).flatten().collect()
 }
 
@@ -124,6 +125,21 @@ fn endpoints(ox: &Ox) -> Value {
         "device_authorization_endpoint": at("device_authorization"),
         "jwks_uri": format!("{}/.well-known/jwks.json", ox.base()),
     })
+}
+
+/// How an application comes by itself, where the tenant lets it.
+fn newcomers(ox: &Ox) -> Value {
+    let Flavour::Tenant(tenant) = &ox.flavour else { return json!({}) };
+    let settings = &tenant.settings.oauth;
+    let mut all = Map::new();
+    if settings.registration != SelfRegistration::Off {
+        let endpoint = json!(format!("{}/register", ox.oauth_base()));
+        all.insert("registration_endpoint".to_owned(), endpoint);
+    }
+    if settings.metadata_documents {
+        all.insert("client_id_metadata_document_supported".to_owned(), json!(true));
+    }
+    Value::Object(all)
 }
 
 fn requests() -> Value {

@@ -1,0 +1,9 @@
+//! OAuth 2.0 and OpenID Connect, through the endpoints that clients use.
+
+mod authorize;
+mod clients;
+mod code;
+mod direct;
+mod discovery;
+mod refresh;
+mod shown;

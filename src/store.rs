@@ -12,6 +12,7 @@ pub mod captchas;
 pub mod challenges;
 pub mod consents;
 pub mod credentials;
+pub mod device_codes;
 pub mod devices;
 pub mod email_changes;
 pub mod expiry;

@@ -41,14 +41,29 @@ macro_rules! templates {
 templates! {
     "layout.html",
     "parts.html",
+    "sign_in/application.html",
+    "sign_in/request.html",
+    "sign_in/said.html",
+    "pages/backup_codes.html",
     "pages/change_email.html",
+    "pages/check_mail.html",
+    "pages/consent.html",
+    "pages/device.html",
+    "pages/device_confirm.html",
     "pages/done.html",
+    "pages/enrol.html",
+    "pages/forgot_password.html",
     "pages/form_post.html",
+    "pages/login.html",
     "pages/mailbox.html",
     "pages/message.html",
+    "pages/mfa.html",
     "pages/protocol_error.html",
+    "pages/register.html",
     "pages/reset_done.html",
     "pages/reset_password.html",
+    "pages/select_account.html",
+    "pages/signed_in.html",
     "pages/stop_email_change.html",
     "pages/verified.html",
     "pages/verify_email.html",
@@ -139,6 +154,8 @@ impl View {
         templates.set_fuel(Some(FUEL));
         templates.add_global("css_url", Asset::CSS.url());
         templates.add_global("js_url", Asset::JS.url());
+        templates.add_global("passkey_js_url", Asset::PASSKEY_JS.url());
+        templates.add_global("captcha_js_url", Asset::CAPTCHA_JS.url());
         let said = texts.clone();
         templates.add_function("t", move |state: &State, key: &str, args: Kwargs| {
             said.fill(locale(state)?, key, args.into())

@@ -39,6 +39,24 @@ pub fn backup(entropy: &Entropy) -> Result<Secret<String>> {
     Ok(Secret::new(code))
 }
 
+/// A code of `length` letters of an alphabet of at most 256, each alike.
+///
+/// # Errors
+/// As [`Entropy::bytes`].
+pub fn letters(entropy: &Entropy, alphabet: &[u8], length: usize) -> Result<Secret<String>> {
+    let mut code = String::with_capacity(length);
+    // What lies beyond the last whole round would favour the first letters.
+    let rounds = 256 / alphabet.len().max(1) * alphabet.len();
+    while code.len() < length && !alphabet.is_empty() {
+        for byte in entropy.bytes::<32>()? {
+            let place = usize::from(byte);
+            let letter = alphabet.get(place % alphabet.len()).filter(|_| place < rounds);
+            code.extend(letter.filter(|_| code.len() < length).copied().map(char::from));
+        }
+    }
+    Ok(Secret::new(code))
+}
+
 /// A backup code as it is shown: in two groups.
 #[must_use]
 pub fn grouped(code: &str) -> String {
@@ -65,7 +83,7 @@ pub fn digest(
 mod tests {
     use std::collections::BTreeSet;
 
-    use super::{backup, grouped, mailed};
+    use super::{backup, grouped, letters, mailed};
     use crate::entropy::Entropy;
 
     #[test]
@@ -85,5 +103,17 @@ mod tests {
         assert_eq!(codes.len(), 500);
         assert!(codes.iter().all(|it| it.len() == 10 && !it.contains(['0', '1', 'o', 'i', 'l'])));
         assert_eq!(grouped("abcdefghjk"), "abcde-fghjk");
+    }
+
+    #[test]
+    fn every_letter_of_an_alphabet_comes_about_as_often() {
+        let entropy = Entropy::seeded(1);
+        let alphabet = b"BCDFGHJKLMNPQRSTVWXZ";
+        let code = letters(&entropy, alphabet, 20_000).unwrap();
+        assert_eq!(code.expose().len(), 20_000);
+        for letter in alphabet {
+            let count = code.expose().bytes().filter(|it| it == letter).count();
+            assert!((900..1_100).contains(&count), "{letter} {count}");
+        }
     }
 }

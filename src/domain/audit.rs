@@ -98,6 +98,8 @@ actions! {
     RefreshTokenReused => "auth.refresh_token.reused",
     /// An authorization code was shown that had been redeemed before; what came of it was ended.
     CodeReused => "oauth.code.reused",
+    /// A person allowed a device without a browser to act for him.
+    DeviceAllowed => "oauth.device.allowed",
     /// A person allowed an application something.
     ConsentGranted => "oauth.consent.granted",
     /// A person took back what he had allowed an application.

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 pub mod claims;
+pub mod device;
 pub mod interaction;
 pub mod parameters;
 pub mod pkce;

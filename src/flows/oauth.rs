@@ -20,12 +20,16 @@ use crate::{
     id::{Id, Realm, TenantId},
 };
 
+pub mod asking;
 pub mod authorize;
 pub mod client_auth;
 pub mod client_keys;
 pub mod code;
+pub mod device;
+pub mod device_code;
 pub mod direct;
 pub mod dpop;
+pub mod exchange;
 pub mod hand_over;
 pub mod hint;
 pub mod mint;

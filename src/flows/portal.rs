@@ -23,10 +23,12 @@ use crate::{
     },
     error::{Code, Context, Error, Result},
     flows::{
-        Caller, Cx, login, record, tenants,
+        Caller, Cx, login,
+        oauth::hand_over::with_second_factor,
+        record, tenants,
         tokens::{self, Party, Refreshed},
     },
-    id::TenantId,
+    id::{SessionId, TenantId},
     secret::Secret,
     store,
 };
@@ -51,12 +53,19 @@ pub struct Visit {
     pub now: Timestamp,
     /// The cookies of devices that came along, each with its tenant.
     pub devices: Vec<(TenantId, Token)>,
+    /// The sessions that the browser is in, each with its tenant and the digest of its secret.
+    pub sessions: Vec<(TenantId, SessionId, [u8; 32])>,
+    /// Whether what the sign-in is for needs a second factor that is one.
+    pub wants_second_factor: bool,
 }
 
 impl Visit {
     fn cx(&self, tenant: Arc<Tenant>) -> Cx {
-        let (app, caller) = (Arc::clone(&self.app), Arc::clone(&self.caller));
-        Cx { app, tenant, caller, now: self.now }
+        let mut own = self.sessions.iter().filter(|(of, ..)| *of == tenant.id);
+        let session = own.next().map(|(_, id, digest)| (*id, *digest));
+        let caller = Arc::new(Caller { session, ..(*self.caller).clone() });
+        let cx = Cx { app: Arc::clone(&self.app), tenant, caller, now: self.now };
+        if self.wants_second_factor { with_second_factor(cx) } else { cx }
     }
 
     fn device(&self, tenant: TenantId) -> Option<Token> {
@@ -137,6 +146,8 @@ pub struct Input {
     pub persistence: Persistence,
     /// The token of a trusted device, as it came.
     pub trusted_device: Option<Secret<String>>,
+    /// The client that tokens are minted for; `None`: the browser, by its cookie.
+    pub client_id: Option<String>,
 }
 
 impl Input {
@@ -147,7 +158,7 @@ impl Input {
             persistence: self.persistence,
             device: visit.device(tenant),
             trusted_device: self.trusted_device.clone(),
-            client_id: Some(PORTAL.to_owned()),
+            client_id: self.client_id.clone(),
         }
     }
 }

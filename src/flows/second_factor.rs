@@ -32,6 +32,7 @@ use crate::{
 
 pub(super) mod answer;
 pub mod mailed;
+pub mod offer;
 pub mod webauthn;
 
 /// What the keyed digests of mailed codes are for.

@@ -6,9 +6,10 @@ use axum_extra::extract::cookie::{Cookie, CookieJar, SameSite};
 use crate::{
     app::App,
     crypto::opaque::Token,
-    domain::{session::Persistence, tenant::Tenant},
+    domain::{factor::STEP_LIFETIME, session::Persistence, tenant::Tenant},
     flows::{Cx, session::Opened},
     id::{Realm, SessionId, TenantId},
+    secret::Secret,
 };
 
 /// A device stays known for 400 days, the longest that browsers keep a cookie.
@@ -69,6 +70,44 @@ pub fn device_of(cx: &Cx, headers: &HeaderMap) -> Option<Token> {
     let jar = CookieJar::from_headers(headers);
     let cookie = jar.get(&name("device", &cx.tenant, is_https(cx)))?;
     Token::parse(cookie.value())
+}
+
+/// The cookie of a sign-in between its first and its second step.
+#[must_use]
+pub fn step(cx: &Cx, token: &Token) -> Cookie<'static> {
+    let seconds = i64::try_from(STEP_LIFETIME.as_secs()).ok();
+    cookie(cx, "step", token.expose().to_owned(), seconds)
+}
+
+/// What takes the step's cookie away.
+#[must_use]
+pub fn no_step(cx: &Cx) -> Cookie<'static> {
+    cookie(cx, "step", String::new(), Some(0))
+}
+
+/// The token of the step that a browser is at, as it came.
+#[must_use]
+pub fn step_of(cx: &Cx, headers: &HeaderMap) -> Option<Secret<String>> {
+    value(cx, "step", headers)
+}
+
+/// The cookie of a device that its user trusts.
+#[must_use]
+pub fn trusted(cx: &Cx, token: &Token) -> Cookie<'static> {
+    let seconds = cx.tenant.settings.trusted_device_lifetime.as_secs();
+    cookie(cx, "trusted", token.expose().to_owned(), i64::try_from(seconds).ok())
+}
+
+/// The token of a trusted device, as it came.
+#[must_use]
+pub fn trusted_of(cx: &Cx, headers: &HeaderMap) -> Option<Secret<String>> {
+    value(cx, "trusted", headers)
+}
+
+fn value(cx: &Cx, kind: &str, headers: &HeaderMap) -> Option<Secret<String>> {
+    let jar = CookieJar::from_headers(headers);
+    let cookie = jar.get(&name(kind, &cx.tenant, is_https(cx)))?;
+    Some(cookie.value().to_owned()).filter(|text| !text.is_empty()).map(Secret::new)
 }
 
 /// All cookies of devices in a request, each with its tenant.

@@ -34,6 +34,20 @@ pub fn page_policy(nonce: &str) -> String {
     )
 }
 
+/// The policy of a page within an authorization request: as [`page_policy`], but the answer to its
+/// form may send the browser on to the application, which browsers count as a target of the form,
+/// and its script may call us. An application may send it on in turn, so that its scheme alone is
+/// named.
+#[must_use]
+pub fn interaction_policy(nonce: &str, target: Option<&url::Url>) -> String {
+    let target = target.map(|url| format!(" {}:", url.scheme())).unwrap_or_default();
+    format!(
+        "default-src 'none'; style-src 'self' 'nonce-{nonce}'; script-src 'self'; \
+         img-src 'self' https: data:; connect-src 'self'; form-action 'self'{target}; \
+         base-uri 'none'; frame-ancestors 'none'"
+    )
+}
+
 /// The policy of the page whose one form sends itself to `target`: only there, by our own script.
 #[must_use]
 pub fn form_post_policy(nonce: &str, target: &url::Url) -> String {

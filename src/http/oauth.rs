@@ -6,8 +6,9 @@ use std::sync::Arc;
 use axum::{
     Router,
     body::Body,
-    extract::{FromRequestParts, Request},
+    extract::{FromRequestParts, MatchedPath, Request},
     http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts},
+    middleware,
     response::{IntoResponse, Response},
     routing::{get, post},
 };
@@ -25,8 +26,11 @@ use crate::{
 };
 
 pub mod authorize;
+pub mod cors;
 pub mod credentials;
+pub mod device;
 pub mod discovery;
+pub mod document;
 pub mod error;
 pub mod introspect;
 pub mod par;
@@ -37,20 +41,27 @@ pub mod userinfo;
 pub mod visitor;
 
 /// The endpoints of both flavours.
-pub fn routes() -> Router<Arc<App>> {
-    let endpoints = Router::new()
-        .route("/authorize", get(authorize::begin).post(authorize::begin_by_post))
-        .route("/authorize/resume", get(authorize::resume))
-        .route("/token", post(token::token))
-        .route("/par", post(par::push))
-        .route("/introspect", post(introspect::introspect))
-        .route("/revoke", post(revoke::revoke))
-        .route("/register", post(register::register))
+pub fn routes(app: &Arc<App>) -> Router<Arc<App>> {
+    // What programs call, pages of other origins among them.
+    // They have a handler for OPTIONS, or the layer would not see a preflight.
+    let none = super::method_not_allowed;
+    let called = Router::new()
+        .route("/token", post(token::token).options(none))
+        .route("/par", post(par::push).options(none))
+        .route("/device_authorization", post(device::authorize).options(none))
+        .route("/introspect", post(introspect::introspect).options(none))
+        .route("/revoke", post(revoke::revoke).options(none))
+        .route("/register", post(register::register).options(none))
         .route(
             "/register/{client_id}",
-            get(register::read).put(register::replace).delete(register::remove),
+            get(register::read).put(register::replace).delete(register::remove).options(none),
         )
-        .route("/userinfo", get(userinfo::by_get).post(userinfo::by_post));
+        .route("/userinfo", get(userinfo::by_get).post(userinfo::by_post).options(none))
+        .layer(middleware::from_fn_with_state(Arc::clone(app), cors::allow));
+    // What browsers are sent to.
+    let endpoints = called
+        .route("/authorize", get(authorize::begin).post(authorize::begin_by_post))
+        .route("/authorize/resume", get(authorize::resume));
     Router::new()
         .nest("/api/v1/auth/tenants/{tenant_slug}/oauth", endpoints.clone())
         .nest("/api/v1/platform/oauth", endpoints)
@@ -70,7 +81,9 @@ impl FromRequestParts<Arc<App>> for Protocol {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self> {
-        let is_platform = parts.uri.path().starts_with("/api/v1/platform/");
+        // The route as it stands: of the address, a nested router sees the rest alone.
+        let route = parts.extensions.get::<MatchedPath>().map_or("", MatchedPath::as_str);
+        let is_platform = route.starts_with("/api/v1/platform/");
         let door = if is_platform {
             Door::unnamed(parts, app)
         } else {
@@ -109,7 +122,7 @@ const MAX_QUERY: usize = 32 * 1024;
 
 /// Why a request's parameters could not be read.
 #[derive(Debug)]
-pub(super) enum Unread {
+pub(in crate::http) enum Unread {
     /// They are not what the protocol says.
     Denied(crate::domain::oauth::Denial),
     /// The body is too long, or no text, or did not come in time.
@@ -129,7 +142,7 @@ fn parameters(text: &str) -> Result<Parameters, Unread> {
 }
 
 /// The parameters of the address.
-pub(super) fn in_query(query: Option<&str>) -> Result<Parameters, Unread> {
+pub(in crate::http) fn in_query(query: Option<&str>) -> Result<Parameters, Unread> {
     let text = query.unwrap_or_default();
     if text.len() > MAX_QUERY {
         let denial = crate::domain::oauth::Denial::request("the query is too long");
@@ -139,7 +152,7 @@ pub(super) fn in_query(query: Option<&str>) -> Result<Parameters, Unread> {
 }
 
 /// The parameters of a form. Secrets never stand in an address, so that nothing else may.
-pub(super) async fn in_form(request: Request) -> Result<Parameters, Unread> {
+pub(in crate::http) async fn in_form(request: Request) -> Result<Parameters, Unread> {
     use crate::domain::oauth::Denial;
     if request.uri().query().is_some_and(|query| !query.is_empty()) {
         let sentence = "parameters belong in the body";

@@ -8,7 +8,7 @@ use axum::{
     extract::State,
     http::{HeaderValue, header},
     response::{Html, IntoResponse, Response},
-    routing::get,
+    routing::{get, post},
 };
 use base64::Engine as _;
 
@@ -32,9 +32,20 @@ use crate::{
 };
 
 mod change_email;
+mod consent;
+mod device;
+mod enrol;
+mod forgot_password;
+mod home;
+mod login;
+mod mfa;
+mod portal;
 pub mod protocol;
+mod register;
 mod reset_password;
+mod select_account;
 mod verify_email;
+mod visit;
 
 /// What surrounds a page: its language and whose it is.
 #[derive(Debug, Clone)]
@@ -48,7 +59,7 @@ pub struct Look {
 /// The pages and the files they load.
 pub fn routes() -> Router<Arc<App>> {
     let mut router = Router::new()
-        .route("/t/{tenant_slug}", get(tenant_home))
+        .route("/t/{tenant_slug}", get(home::show).post(home::sign_out))
         .route("/t/{tenant_slug}/verify-email", get(verify_email::show).post(verify_email::submit))
         .route(
             "/t/{tenant_slug}/reset-password",
@@ -59,10 +70,35 @@ pub fn routes() -> Router<Arc<App>> {
             "/t/{tenant_slug}/stop-email-change",
             get(change_email::show_stop).post(change_email::submit_stop),
         );
+    router = router.merge(sign_in_routes());
+    router = router.merge(device::routes());
     for Asset { path, content_type, body } in Asset::ALL {
         router = router.route(path, get(move || std::future::ready(file(content_type, body))));
     }
     router
+}
+
+/// The pages by which people sign in, alone or for an application.
+fn sign_in_routes() -> Router<Arc<App>> {
+    let of_tenant = Router::new()
+        .route("/login", get(login::show).post(login::submit))
+        .route("/login/passkey", post(login::begin_passkey))
+        .route("/mfa", get(mfa::show).post(mfa::submit))
+        .route("/mfa/passkey", post(mfa::begin_passkey))
+        .route("/mfa/enrol", get(enrol::show).post(enrol::submit))
+        .route("/mfa/enrol/passkey", post(enrol::begin_passkey))
+        .route("/consent", get(consent::show).post(consent::submit))
+        .route("/select-account", get(select_account::show).post(select_account::submit))
+        .route("/register", get(register::show).post(register::submit))
+        .route("/forgot-password", get(forgot_password::show).post(forgot_password::submit));
+    Router::new()
+        .nest("/t/{tenant_slug}", of_tenant)
+        .route("/login", get(portal::show).post(portal::submit))
+        .route("/register", get(portal::no_registration))
+        .route(
+            "/select-account",
+            get(select_account::show_at_platform).post(select_account::submit_at_platform),
+        )
 }
 
 fn file(content_type: &'static str, body: &'static str) -> Response {
@@ -84,20 +120,6 @@ pub async fn home(State(app): State<Arc<App>>) -> Result<Response> {
         request_id: None,
     };
     answer(&app.view, &look, &page, &app.entropy)
-}
-
-/// A tenant's front page, which its mails end with: a line until people can sign in here.
-async fn tenant_home(State(app): State<Arc<App>>, door: Door) -> Response {
-    shown(&app, &door, async |cx: &Cx| {
-        let look = look(cx);
-        let say = |key| {
-            let tenant = &look.brand.tenant_name;
-            app.view.texts().say(look.locale, key, minijinja::context! { tenant })
-        };
-        let (title, text) = (say("page.tenant_home.title"), say("page.tenant_home.text"));
-        answer(&app.view, &look, &MessagePage { title, text, request_id: None }, &app.entropy)
-    })
-    .await
 }
 
 /// Renders a page with the policy that its nonce needs.

@@ -297,3 +297,29 @@ pub fn end_all(tenant: TenantId, user: UserId) -> Query {
 pub fn end_application_all_tenants(application: ApplicationId) -> Query {
     sql("DELETE FROM grants WHERE application_id = $1").bind(application)
 }
+
+struct Id(GrantId);
+
+impl FromRow for Id {
+    fn from_row(row: &Row) -> Result<Self> {
+        Ok(Self(row.get("id")?))
+    }
+}
+
+/// The newest family that an application has in a session of its user.
+pub async fn newest_in_session(
+    tx: &mut Tx,
+    tenant: TenantId,
+    session: SessionId,
+    application: ApplicationId,
+) -> Result<Option<GrantId>> {
+    let found: Option<Id> = sql("SELECT id FROM grants \
+         WHERE tenant_id = $1 AND session_id = $2 AND application_id = $3 \
+         ORDER BY created_at DESC, id DESC LIMIT 1")
+    .bind(tenant)
+    .bind(session)
+    .bind(application)
+    .optional(tx)
+    .await?;
+    Ok(found.map(|Id(id)| id))
+}

@@ -26,8 +26,22 @@ impl Asset {
         body: include_str!("../../static/app.js"),
     };
 
+    /// The script by which a page speaks with a passkey or security key.
+    pub const PASSKEY_JS: Self = Self {
+        path: "/static/passkey.js",
+        content_type: "text/javascript; charset=utf-8",
+        body: include_str!("../../static/passkey.js"),
+    };
+
+    /// The script that solves the captcha.
+    pub const CAPTCHA_JS: Self = Self {
+        path: "/static/captcha.js",
+        content_type: "text/javascript; charset=utf-8",
+        body: include_str!("../../static/captcha.js"),
+    };
+
     /// Every file there is.
-    pub const ALL: [Self; 2] = [Self::CSS, Self::JS];
+    pub const ALL: [Self; 4] = [Self::CSS, Self::JS, Self::PASSKEY_JS, Self::CAPTCHA_JS];
 
     /// The address to link to: the path and a mark of the content, so that an answer to it may be
     /// cached for ever and a new release is seen at once.

@@ -11,6 +11,9 @@ use crate::{
     text::{Locale, Texts},
 };
 
+pub mod leaving;
+pub mod sign_in;
+
 /// The page a verification mail leads to. Its button confirms; looking at it does nothing, so that
 /// a mail scanner's look verifies nobody.
 #[derive(Debug, Clone, Serialize)]

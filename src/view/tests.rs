@@ -4,10 +4,13 @@ use super::{
     pages::{
         ChangeEmailPage, DonePage, Link, MailboxEntry, MailboxPage, MessagePage, ResetDonePage,
         ResetPasswordPage, StopEmailChangePage, VerifiedPage, VerifyEmailPage,
+        leaving::{AccountChoice, DeviceConfirmPage, DevicePage},
     },
     *,
 };
 use crate::error::Code;
+
+mod sign_in;
 
 /// What must never arrive in a page as it stands.
 const HOSTILE: &str = "</style><script>alert(1)</script>\"'><img src=x onerror=y>{{ 7*7 }}&";
@@ -55,7 +58,9 @@ fn samples(view: &View, locale: Locale, text: &str) -> Vec<(&'static str, String
                 faults: maybe().into_iter().collect(),
             },
         ));
+        found.extend(device_samples(view, frame, text, full));
         found.extend(address_samples(view, frame, text, full));
+        found.extend(sign_in::samples(view, frame, text, full));
         found.push(sample(view, frame, &ResetDonePage { continue_url: maybe() }));
         found.push(sample(
             view,
@@ -97,6 +102,29 @@ fn address_samples(
         sample(view, frame, &stop),
         sample(view, frame, &DonePage { title: own(), text: own() }),
     ]
+}
+
+/// The pages of devices without a browser.
+fn device_samples(
+    view: &View,
+    frame: PageFrame<'_>,
+    text: &str,
+    full: bool,
+) -> Vec<(&'static str, String)> {
+    let own = || text.to_owned();
+    let account = || AccountChoice { session: own(), email: own(), tenant: own() };
+    let enter = DevicePage { action: own(), proof: own(), user_code: own(), is_wrong: full };
+    let confirm = DeviceConfirmPage {
+        action: own(),
+        proof: own(),
+        user_code: own(),
+        application: own(),
+        logo_url: full.then(own),
+        scopes: if full { vec![own()] } else { Vec::new() },
+        accounts: if full { vec![account(), account()] } else { vec![account()] },
+        is_unclear: full,
+    };
+    vec![sample(view, frame, &enter), sample(view, frame, &confirm)]
 }
 
 fn sample<P: Page>(view: &View, frame: PageFrame<'_>, page: &P) -> (&'static str, String) {

@@ -3,7 +3,10 @@
 mod authorize;
 mod clients;
 mod code;
+mod device;
 mod direct;
 mod discovery;
+mod exchange;
+mod parties;
 mod refresh;
 mod shown;

@@ -216,7 +216,11 @@ pub fn check(
     })
 }
 
-fn requested_scope(application: &Application, given: &Parameters) -> Result<Scope, Denial> {
+/// The scope that an application asks for, as far as it may.
+///
+/// # Errors
+/// `invalid_scope`.
+pub fn requested_scope(application: &Application, given: &Parameters) -> Result<Scope, Denial> {
     let bad = |sentence: &'static str| Denial::new(ErrorCode::InvalidScope, sentence);
     let text = given.get("scope").unwrap_or_default();
     let asked = Scope::parse(text).ok_or_else(|| bad("scope is not a list of scopes"))?;
@@ -320,7 +324,11 @@ pub fn resources(application: &Application, given: &Parameters) -> Result<Vec<St
     Ok(all)
 }
 
-fn details(application: &Application, given: &Parameters) -> Result<Vec<Value>, Denial> {
+/// The details (RFC 9396) that an application asks for.
+///
+/// # Errors
+/// `invalid_authorization_details`.
+pub fn details(application: &Application, given: &Parameters) -> Result<Vec<Value>, Denial> {
     let bad =
         |sentence: &'static str| Denial::new(ErrorCode::InvalidAuthorizationDetails, sentence);
     let Some(text) = given.get("authorization_details") else { return Ok(Vec::new()) };

@@ -24,7 +24,7 @@ use crate::{
     },
     error::{Context, Error, Result},
     flows::tokens::Minted,
-    id::GrantId,
+    id::{GrantId, TenantId, UserId},
     store::{self, authorization_codes::Found},
 };
 
@@ -58,6 +58,30 @@ pub async fn redeem(
 
 fn bad() -> Denial {
     Denial::grant("the code is unknown, used, too old, or of another application")
+}
+
+/// Ends the family that came of a code which is shown once more.
+pub(super) async fn end_reused(
+    ox: &Ox,
+    client: &Client,
+    (tenant, user): (TenantId, UserId),
+    grant: GrantId,
+) -> Result<()> {
+    let target = Target::User(Some(user));
+    let event = Event::failure(Action::CodeReused, Actor::Anonymous, target, "code_reused")
+        .with("client_id", client.application.client_id.as_str());
+    let audit = ox.record(tenant, event)?;
+    ox.app
+        .db
+        .write((tenant, grant, audit), |tx, (tenant, grant, audit)| {
+            Box::pin(async move {
+                if store::grants::end(*tenant, *grant).execute(tx).await? == 1 {
+                    audit.clone().execute(tx).await?;
+                }
+                Ok(())
+            })
+        })
+        .await
 }
 
 struct Redemption<'a> {
@@ -133,24 +157,23 @@ impl Redemption<'_> {
     /// Ends what came of a code that is shown twice: one of the two had no right to it.
     async fn reused(&self, found: &Found) -> Result<Failure> {
         let Some(grant) = found.grant else { return Ok(bad().into()) };
-        let tenant = found.tenant.id;
-        let target = Target::User(Some(found.user));
-        let event = Event::failure(Action::CodeReused, Actor::Anonymous, target, "code_reused")
-            .with("client_id", self.client.application.client_id.as_str());
-        let audit = self.ox.record(tenant, event)?;
-        self.ox
-            .app
-            .db
-            .write((tenant, grant, audit), |tx, (tenant, grant, audit)| {
-                Box::pin(async move {
-                    if store::grants::end(*tenant, *grant).execute(tx).await? == 1 {
-                        audit.clone().execute(tx).await?;
-                    }
-                    Ok(())
-                })
-            })
-            .await?;
+        end_reused(self.ox, self.client, (found.tenant.id, found.user), grant).await?;
         Ok(Denial::grant("the code was already used").into())
+    }
+
+    /// Where the first access token is to be used, where less is wanted than was granted.
+    fn audience(
+        &self,
+        request: &AuthorizationRequest,
+        given: &Parameters,
+    ) -> Result<Vec<String>, Denial> {
+        let audience = resources(&self.client.application, given)?;
+        let within = |it| request.resource.is_empty() || request.resource.contains(it);
+        if audience.iter().all(within) {
+            return Ok(audience);
+        }
+        let sentence = "resource may only be what was granted, or less";
+        Err(Denial::new(ErrorCode::InvalidTarget, sentence))
     }
 
     /// Exchanges the code; `None` where somebody else was faster, or something has ended since.
@@ -161,12 +184,7 @@ impl Redemption<'_> {
         given: &Parameters,
     ) -> Answered<Option<Minted>> {
         let ox = self.ox;
-        let audience = resources(&self.client.application, given)?;
-        let within = |it| request.resource.is_empty() || request.resource.contains(it);
-        if !audience.iter().all(within) {
-            let sentence = "resource may only be what was granted, or less";
-            return Err(Denial::new(ErrorCode::InvalidTarget, sentence).into());
-        }
+        let audience = self.audience(request, given)?;
         let slug = Slug::parse(&found.slug).doing("reading a stored slug")?;
         let tenant = ox.app.tenants.parsed(&slug, found.tenant.clone())?;
         let details = Details {

@@ -7,7 +7,7 @@ use super::Ox;
 use crate::{
     error::Result,
     flows::{keys, tokens::claims::Audience},
-    id::SessionId,
+    id::{SessionId, TenantId},
 };
 
 /// What an ID token of ours says.
@@ -20,6 +20,10 @@ pub struct Hint {
     pub sub: String,
     /// The session that it was made in.
     pub sid: Option<SessionId>,
+    /// The tenant of that session.
+    pub tenant_id: Option<TenantId>,
+    /// When it ends, in seconds since 1970.
+    pub exp: Option<i64>,
 }
 
 /// Reads an ID token of this realm; `None` where it is none.

@@ -54,7 +54,7 @@ pub async fn introspect(
     }
     let text = given.need("token")?;
     if let Some(found) = refresh_token(ox, text).await? {
-        return Ok(of_refresh_token(ox, &client, found));
+        return Ok(of_refresh_token(ox, &client, &found));
     }
     let Some(claims) = access_token(ox, text).await? else { return Ok(None) };
     if !is_live(ox, &claims).await? {
@@ -116,7 +116,7 @@ async fn refresh_token(ox: &Ox, text: &str) -> Result<Option<Refreshing>> {
     Ok(found.map(|found| Refreshing { token, tenant, grant, found }))
 }
 
-async fn family(
+pub(super) async fn family(
     ox: &Ox,
     (tenant, grant): (TenantId, GrantId),
     single: Option<Single>,
@@ -138,7 +138,7 @@ impl Refreshing {
 }
 
 /// Only its own application may look at a refresh token: nobody else has any use for one.
-fn of_refresh_token(ox: &Ox, client: &Client, it: Refreshing) -> Option<Map<String, Value>> {
+fn of_refresh_token(ox: &Ox, client: &Client, it: &Refreshing) -> Option<Map<String, Value>> {
     let verdict = judge(&it.found.family, it.token.digest(), ox.now);
     if !it.is_of(ox, client) || verdict != Verdict::Rotate {
         return None;
@@ -160,7 +160,7 @@ fn of_refresh_token(ox: &Ox, client: &Client, it: Refreshing) -> Option<Map<Stri
 }
 
 /// An access token of this realm that has not ended by itself.
-async fn access_token(ox: &Ox, text: &str) -> Result<Option<Claims>> {
+pub(super) async fn access_token(ox: &Ox, text: &str) -> Result<Option<Claims>> {
     match tokens::verify(&ox.app, text, ox.now).await {
         Ok(claims) => Ok(Some(claims).filter(|claims| claims.realm == ox.realm())),
         Err(Error::Refused(_)) => Ok(None),
@@ -172,15 +172,21 @@ fn single(ox: &Ox, claims: &Claims) -> Single {
     Single { realm: ox.realm(), digest: digest_text(&["access token", &claims.jti]) }
 }
 
-/// Whether what an access token rests on still holds.
-async fn is_live(ox: &Ox, claims: &Claims) -> Result<bool> {
+/// Whether what an access token rests on still holds: the family, the application that acts for
+/// its subject, and the token itself.
+pub(super) async fn is_live(ox: &Ox, claims: &Claims) -> Result<bool> {
     let single = single(ox, claims);
     if let (Subject::Person { tenant, .. }, Some(grant)) = (&claims.subject, claims.grant) {
         let found = family(ox, (*tenant, grant), Some(single)).await?;
-        return Ok(found.is_some_and(|found| found.family.is_live));
+        let Some(found) = found.filter(|found| found.family.is_live) else { return Ok(false) };
+        // Another application than the family's got it by exchange.
+        return Ok(found.client_id == claims.client_id || is_in_use(ox, &claims.client_id).await?);
     }
-    let found = applications::by_client_id(&ox.app, &claims.client_id, ox.owners()).await?;
-    if !found.is_some_and(|found| found.application.is_active) {
+    if !is_in_use(ox, &claims.client_id).await? {
+        return Ok(false);
+    }
+    // The program that another one acts for.
+    if claims.sub != claims.client_id && !is_in_use(ox, &claims.sub).await? {
         return Ok(false);
     }
     Ok(!is_revoked(ox, claims).await?)
@@ -194,6 +200,11 @@ pub(super) async fn is_revoked(ox: &Ox, claims: &Claims) -> Result<bool> {
             Box::pin(store::seen::is_revoked(tx, single.realm, single.digest))
         })
         .await
+}
+
+async fn is_in_use(ox: &Ox, client_id: &str) -> Result<bool> {
+    let found = applications::by_client_id(&ox.app, client_id, ox.owners()).await?;
+    Ok(found.is_some_and(|found| found.application.is_active))
 }
 
 /// Gives up a token. One that is not the application's own, or none at all, is given up already.

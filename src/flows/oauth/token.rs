@@ -3,8 +3,9 @@
 use super::{
     Answered, Ox, client_auth,
     client_auth::{Client, Shown},
-    code,
+    code, device_code,
     dpop::{self, Endpoint},
+    exchange,
     mint::Confirmation,
     program, refresh,
 };
@@ -64,7 +65,9 @@ pub async fn token(ox: &Ox, asked: Asked) -> Answered<Issued> {
         CLIENT_CREDENTIALS => {
             Ok(program::client_credentials(ox, &client, given, confirmation).await?.into())
         }
-        TOKEN_EXCHANGE | DEVICE_CODE | _ => {
+        TOKEN_EXCHANGE => exchange::exchange(ox, &client, given, confirmation).await,
+        DEVICE_CODE => Ok(device_code::redeem(ox, &client, given, confirmation).await?.into()),
+        _ => {
             let sentence = "there is no such grant here";
             Err(Denial::new(ErrorCode::UnsupportedGrantType, sentence).into())
         }

@@ -74,7 +74,7 @@ pub async fn send(cx: &Cx, named: &Named) -> Result<Sent> {
 }
 
 /// How long the next code must wait; the step's whole rest where it has had all of them.
-fn wait(cx: &Cx, step: &Step) -> Option<Duration> {
+pub(super) fn wait(cx: &Cx, step: &Step) -> Option<Duration> {
     if step.email_sends >= MAILED_CODES {
         return Some(step.expires_at.since(cx.now));
     }

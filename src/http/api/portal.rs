@@ -20,6 +20,7 @@ use crate::{
     app::App,
     domain::{
         email::Email, factor::Method, password::Password, session::Persistence, tenant::Tenant,
+        token::PORTAL,
     },
     error::{Code, Error, Fault, Result},
     flows::{
@@ -54,6 +55,8 @@ impl FromRequestParts<Arc<App>> for Visitor {
             caller: Arc::new(door.caller()),
             now: door.now(),
             devices: cookies::devices(app, &parts.headers),
+            sessions: Vec::new(),
+            wants_second_factor: false,
         };
         Ok(Self { door, visit })
     }
@@ -212,6 +215,7 @@ pub(super) async fn authenticate(
         tenant: body.tenant_id,
         persistence: Persistence::from_flag(body.remember_me),
         trusted_device: body.trusted_device_token.map(Secret::new),
+        client_id: Some(PORTAL.to_owned()),
     };
     visitor.sign_in(&input, |data| data).await
 }
@@ -270,6 +274,7 @@ pub(super) async fn portal_login(
         tenant: body.tenant_id,
         persistence: Persistence::from_flag(body.remember_me),
         trusted_device: body.trusted_device_token.map(Secret::new),
+        client_id: Some(PORTAL.to_owned()),
     };
     visitor.sign_in(&input, PortalLoginResponse).await
 }

@@ -2,7 +2,7 @@
 //! an answer to its application.
 
 use axum::{
-    http::{HeaderValue, StatusCode, header},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use base64::Engine as _;
@@ -10,10 +10,11 @@ use url::Url;
 
 use super::{AsPage, Look, answer, look};
 use crate::{
+    app::App,
     domain::oauth::Denial,
     error::{Context, Error, Result},
     flows::oauth::{Flavour, authorize::Answer},
-    http::{dev::house_look, headers, oauth::Protocol},
+    http::{dev::house_look, door::text, headers, oauth::Protocol},
     text::Locale,
     view::{
         PageFrame,
@@ -40,6 +41,16 @@ pub fn realm_look(protocol: &Protocol) -> Look {
 pub fn fault(protocol: &Protocol, fault: Error) -> Response {
     let mut response = fault.into_response();
     response.extensions_mut().insert(AsPage(realm_look(protocol)));
+    response
+}
+
+/// The page of a request that came to nobody's endpoints: there is no such tenant, or it is not in
+/// use.
+#[must_use]
+pub fn no_realm(app: &App, headers: &HeaderMap, fault: Error) -> Response {
+    let locale = Locale::choose(text(headers, header::ACCEPT_LANGUAGE), Locale::En);
+    let mut response = fault.into_response();
+    response.extensions_mut().insert(AsPage(Look { locale, ..house_look(app) }));
     response
 }
 

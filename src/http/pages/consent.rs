@@ -1,0 +1,172 @@
+//! Whether an application may have what it asks for, at a tenant's page.
+
+use axum::{http::StatusCode, response::Response};
+use serde::Deserialize;
+use serde_json::Value;
+use url::Url;
+use utoipa::ToSchema;
+
+use super::visit::{Asked, OfRequest, Underway, Visit, sent_on};
+use crate::{
+    domain::{application::Origin, oauth::request::AuthorizationRequest},
+    error::Result,
+    flows::{
+        Cx,
+        oauth::{
+            Flavour,
+            asking::{self, Question},
+            authorize,
+        },
+    },
+    http::{
+        door::Door,
+        extract::{Form, Query},
+        oauth::authorize::shown,
+    },
+    view::pages::sign_in::{ConsentPage, DetailShown, ScopeShown},
+};
+
+/// What the scopes that everybody knows mean.
+const SCOPES: [(&str, &str); 7] = [
+    ("openid", "page.consent.scope.openid"),
+    ("profile", "page.consent.scope.profile"),
+    ("email", "page.consent.scope.email"),
+    ("address", "page.consent.scope.address"),
+    ("phone", "page.consent.scope.phone"),
+    ("groups", "page.consent.scope.groups"),
+    ("offline_access", "page.consent.scope.offline_access"),
+];
+
+#[derive(Default, Deserialize, ToSchema)]
+#[serde(default)]
+pub(super) struct Decision {
+    #[schema(required = false)]
+    request: String,
+    #[schema(required = false)]
+    realm: String,
+    #[schema(required = false)]
+    action: String,
+    #[schema(required = false)]
+    proof: String,
+}
+
+impl OfRequest for Decision {
+    fn named(&self) -> (&str, &str) {
+        (&self.request, &self.realm)
+    }
+}
+
+pub(super) async fn show(door: Door, query: Result<Query<Asked>>) -> Response {
+    match Visit::at_tenant(door, query.map(|Query(asked)| asked)).await {
+        Ok((visit, cx, _)) => visit.concluded(ask(&visit, &cx).await),
+        Err(page) => *page,
+    }
+}
+
+/// The request with whoever is asked; `None` where it is not clear who, or he is of another tenant.
+async fn question<'a>(visit: &'a Visit, cx: &Cx) -> Result<Option<(&'a Underway, Question)>> {
+    let Some(underway) = &visit.underway else { return Ok(None) };
+    let (ox, pending) = (&visit.protocol.ox, &underway.pending);
+    let question = asking::question(ox, pending, &visit.visitor).await?;
+    let question = question.filter(|question| question.me.cx().tenant.id == cx.tenant.id);
+    Ok(question.map(|question| (underway, question)))
+}
+
+async fn ask(visit: &Visit, cx: &Cx) -> Result<Response> {
+    let Some((underway, question)) = question(visit, cx).await? else {
+        return elsewhere(visit, cx);
+    };
+    let Underway { pending, .. } = underway;
+    let metadata = &pending.application.metadata;
+    let is_platform = matches!(visit.protocol.ox.flavour, Flavour::Platform);
+    let around = visit.around();
+    let not_you = match &around.handle {
+        Some(handle) if is_platform => format!("/login?request={handle}"),
+        _ => format!("{}/login{}", visit.look.brand.base_path, around.query),
+    };
+    let web = |url: &Option<String>| url.clone().filter(|url| is_web(url));
+    let page = ConsentPage {
+        around,
+        proof: question.proof.expose().clone(),
+        email: question.me.user().email.clone(),
+        scopes: scopes(visit, &pending.request),
+        details: pending.request.authorization_details.iter().map(detail).collect(),
+        destination: destination(&pending.request.redirect_uri),
+        policy_url: web(&metadata.policy_uri),
+        terms_url: web(&metadata.tos_uri),
+        is_unknown: pending.application.origin != Origin::Operator,
+        not_you_url: not_you,
+    };
+    visit.page(&page, StatusCode::OK)
+}
+
+/// There is nothing to ask here: whatever comes next is found anew.
+fn elsewhere(visit: &Visit, cx: &Cx) -> Result<Response> {
+    if visit.underway.is_none() {
+        return visit.gone();
+    }
+    Ok(sent_on(&visit.onward(cx), []))
+}
+
+fn scopes(visit: &Visit, request: &AuthorizationRequest) -> Vec<ScopeShown> {
+    let shown = |scope: &str| {
+        let known = SCOPES.iter().find(|(name, _)| *name == scope);
+        ScopeShown { id: scope.to_owned(), text: known.map(|(_, key)| visit.say(key)) }
+    };
+    request.scope.iter().map(shown).collect()
+}
+
+fn detail(value: &Value) -> DetailShown {
+    let fields = value.as_object().into_iter().flatten();
+    let fields = fields.filter(|(name, _)| *name != "type");
+    DetailShown {
+        kind: value.get("type").map(readable).unwrap_or_default(),
+        fields: fields.map(|(name, value)| (name.clone(), readable(value))).collect(),
+    }
+}
+
+/// A value as people can read it.
+fn readable(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Array(items) => items.iter().map(readable).collect::<Vec<_>>().join(", "),
+        Value::Object(fields) => {
+            let fields = fields.iter().map(|(name, value)| format!("{name}: {}", readable(value)));
+            fields.collect::<Vec<_>>().join("; ")
+        }
+        other => other.to_string(),
+    }
+}
+
+/// Where an answer goes, as people know it: a host, or a program on their device.
+fn destination(redirect_uri: &str) -> String {
+    let Ok(url) = Url::parse(redirect_uri) else { return String::new() };
+    match url.host_str() {
+        Some(host) if matches!(url.scheme(), "http" | "https") => host.to_owned(),
+        _ => format!("{}:", url.scheme()),
+    }
+}
+
+fn is_web(url: &str) -> bool {
+    Url::parse(url).is_ok_and(|url| matches!(url.scheme(), "http" | "https"))
+}
+
+pub(super) async fn submit(door: Door, body: Result<Form<Decision>>) -> Response {
+    match Visit::at_tenant(door, body.map(|Form(body)| body)).await {
+        Ok((visit, cx, body)) => visit.concluded(decided(&visit, &cx, body).await),
+        Err(page) => *page,
+    }
+}
+
+async fn decided(visit: &Visit, cx: &Cx, body: Decision) -> Result<Response> {
+    let Some((underway, question)) = question(visit, cx).await? else {
+        return elsewhere(visit, cx);
+    };
+    question.check(&body.proof)?;
+    if body.action != "allow" {
+        return visit.cancelled().await;
+    }
+    let ox = &visit.protocol.ox;
+    let outcome = authorize::allow(ox, &underway.kept.handle, &visit.visitor).await;
+    Ok(shown(&visit.protocol, outcome))
+}

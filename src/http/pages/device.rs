@@ -1,0 +1,205 @@
+//! The page on which a person lets in a device without a browser (RFC 8628 §3.3): the code first,
+//! then the question. A code in the address is filled in and no more, so that a link alone lets
+//! nobody in.
+
+use std::sync::Arc;
+
+use axum::{
+    Router,
+    extract::{Request, State},
+    http::{HeaderMap, Uri},
+    response::{IntoResponse, Redirect, Response},
+    routing::get,
+};
+use url::form_urlencoded;
+
+use super::{
+    answer,
+    protocol::{fault, no_realm, realm_look},
+};
+use crate::{
+    app::App,
+    domain::oauth::{device::UserCode, parameters::Parameters},
+    error::{Code, Error, Result},
+    flows::oauth::{
+        Flavour,
+        device::{self, Decided, Device, Guest, Word},
+        origin,
+    },
+    http::oauth::{Protocol, Unread, in_form, in_query, visitor::visitor},
+    view::{
+        Page,
+        pages::{
+            DonePage,
+            leaving::{AccountChoice, DeviceConfirmPage, DevicePage},
+        },
+    },
+};
+
+/// The page of each flavour.
+pub(super) fn routes() -> Router<Arc<App>> {
+    Router::new()
+        .route("/device", get(show).post(submit))
+        .route("/t/{tenant_slug}/device", get(show).post(submit))
+}
+
+async fn show(
+    State(app): State<Arc<App>>,
+    headers: HeaderMap,
+    protocol: Result<Protocol>,
+    uri: Uri,
+) -> Response {
+    let protocol = match protocol {
+        Ok(protocol) => protocol,
+        Err(error) => return no_realm(&app, &headers, error),
+    };
+    let given = in_query(uri.query()).map_err(unread);
+    let shown = async {
+        let given = given?;
+        let filled = given.get("user_code").and_then(UserCode::parse);
+        let Some(guest) = device::guest(&protocol.ox, &visitor_of(&protocol)).await? else {
+            return Ok(to_sign_in(&protocol, filled.as_ref()));
+        };
+        enter(&protocol, &guest, filled.map(|it| it.grouped()), false)
+    };
+    shown.await.unwrap_or_else(|error| fault(&protocol, error))
+}
+
+async fn submit(
+    State(app): State<Arc<App>>,
+    headers: HeaderMap,
+    protocol: Result<Protocol>,
+    request: Request,
+) -> Response {
+    let protocol = match protocol {
+        Ok(protocol) => protocol,
+        Err(error) => return no_realm(&app, &headers, error),
+    };
+    let shown = async {
+        protocol.door.refuse_cross_site()?;
+        let given = in_form(request).await.map_err(unread)?;
+        let typed = given.get("user_code").unwrap_or_default();
+        let Some(guest) = device::guest(&protocol.ox, &visitor_of(&protocol)).await? else {
+            return Ok(to_sign_in(&protocol, UserCode::parse(typed).as_ref()));
+        };
+        guest.check(given.get("proof"))?;
+        match given.get("word") {
+            None => look(&protocol, &guest, typed, false).await,
+            Some("allow") => decided(&protocol, &guest, &given, Word::Allow).await,
+            Some("deny") => decided(&protocol, &guest, &given, Word::Deny).await,
+            Some(_) => Err(Error::refused(Code::InvalidRequest)),
+        }
+    };
+    shown.await.unwrap_or_else(|error| fault(&protocol, error))
+}
+
+fn unread(unread: Unread) -> Error {
+    match unread {
+        Unread::Denied(_) => Error::refused(Code::InvalidRequest),
+        Unread::Fault(fault) => fault,
+    }
+}
+
+fn visitor_of(protocol: &Protocol) -> crate::flows::oauth::pending::Visitor {
+    visitor(&protocol.ox, &protocol.door.headers)
+}
+
+/// Where a person signs in first, and comes back from.
+fn to_sign_in(protocol: &Protocol, code: Option<&UserCode>) -> Response {
+    let ox = &protocol.ox;
+    let mut query = form_urlencoded::Serializer::new(String::new());
+    query.append_pair("continue", "device");
+    if let Some(code) = code {
+        query.append_pair("user_code", &code.grouped());
+    }
+    let base = match &ox.flavour {
+        Flavour::Platform => origin(&ox.app).to_owned(),
+        Flavour::Tenant(tenant) => format!("{}/t/{}", origin(&ox.app), tenant.slug),
+    };
+    Redirect::to(&format!("{base}/login?{}", query.finish())).into_response()
+}
+
+fn action(protocol: &Protocol) -> String {
+    match &protocol.ox.flavour {
+        Flavour::Platform => "/device".to_owned(),
+        Flavour::Tenant(tenant) => format!("/t/{}/device", tenant.slug),
+    }
+}
+
+fn said<P: Page>(protocol: &Protocol, page: &P) -> Result<Response> {
+    let app = &protocol.ox.app;
+    answer(&app.view, &realm_look(protocol), page, &app.entropy)
+}
+
+fn enter(
+    protocol: &Protocol,
+    guest: &Guest,
+    filled: Option<String>,
+    is_wrong: bool,
+) -> Result<Response> {
+    let page = DevicePage {
+        action: action(protocol),
+        proof: guest.proof().expose().clone(),
+        user_code: filled.unwrap_or_default(),
+        is_wrong,
+    };
+    said(protocol, &page)
+}
+
+async fn look(
+    protocol: &Protocol,
+    guest: &Guest,
+    typed: &str,
+    is_unclear: bool,
+) -> Result<Response> {
+    match device::find(&protocol.ox, guest, typed).await? {
+        Some(device) => said(protocol, &confirm(protocol, guest, &device, is_unclear)),
+        None => enter(protocol, guest, None, true),
+    }
+}
+
+fn confirm(
+    protocol: &Protocol,
+    guest: &Guest,
+    device: &Device,
+    is_unclear: bool,
+) -> DeviceConfirmPage {
+    let account = |it: device::Account| AccountChoice {
+        session: it.session.to_string(),
+        email: it.email,
+        tenant: it.tenant,
+    };
+    DeviceConfirmPage {
+        action: action(protocol),
+        proof: guest.proof().expose().clone(),
+        user_code: device.code.grouped(),
+        application: device.application.name.clone(),
+        logo_url: device.application.metadata.logo_uri.clone(),
+        scopes: device.request.scope.iter().map(str::to_owned).collect(),
+        accounts: guest.accounts().into_iter().map(account).collect(),
+        is_unclear,
+    }
+}
+
+async fn decided(
+    protocol: &Protocol,
+    guest: &Guest,
+    given: &Parameters,
+    word: Word,
+) -> Result<Response> {
+    let typed = given.get("user_code").unwrap_or_default();
+    let session = given.get("session").and_then(|it| it.parse().ok());
+    let key = match device::decide(&protocol.ox, guest, (typed, session), word).await? {
+        Decided::Allowed => "allowed",
+        Decided::Denied => "denied",
+        Decided::Gone => return enter(protocol, guest, None, true),
+        Decided::Nobody => return look(protocol, guest, typed, true).await,
+    };
+    let locale = realm_look(protocol).locale;
+    let texts = protocol.ox.app.view.texts();
+    let text = |part: &str| {
+        let key = format!("page.device_done.{key}_{part}");
+        texts.say(locale, &key, minijinja::context! {})
+    };
+    said(protocol, &DonePage { title: text("title"), text: text("text") })
+}

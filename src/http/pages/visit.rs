@@ -1,0 +1,362 @@
+//! What the pages by which people sign in have in common: whose page it is, and which authorization
+//! request it serves.
+//!
+//! A page names its request by a handle, in its address and in its form; it is good only together
+//! with the cookie of the browser that brought the request.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    http::{HeaderValue, StatusCode, header},
+    response::{Html, IntoResponse, Redirect, Response},
+};
+use axum_extra::extract::cookie::Cookie;
+use base64::Engine as _;
+use serde::Deserialize;
+use url::Url;
+use utoipa::ToSchema;
+
+use super::{AsPage, Look, look};
+use crate::{
+    domain::application::{Application, Origin},
+    error::{Error, Result},
+    flows::{
+        Caller, Cx, base_url,
+        oauth::{
+            Flavour, asking, authorize, hand_over,
+            pending::{self, Kept, Pending, Visitor},
+        },
+        session::open::SignedIn,
+    },
+    http::{
+        cookies,
+        dev::house_look,
+        door::Door,
+        error::code,
+        headers,
+        oauth::{Protocol, authorize::shown, visitor::visitor},
+    },
+    text::Locale,
+    view::{
+        Page, PageFrame,
+        pages::{
+            MessagePage,
+            sign_in::{ApplicationShown, Around},
+        },
+    },
+};
+
+/// The realm parameter of a tenant's page that serves a request of the platform.
+const PLATFORM: &str = "platform";
+
+/// What a page's address says.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(default)]
+pub(super) struct Asked {
+    /// The request's handle.
+    #[schema(required = false)]
+    request: String,
+    /// Whose request it is, where not the tenant's.
+    #[schema(required = false)]
+    realm: String,
+    /// What there is to say.
+    #[schema(required = false)]
+    pub(super) note: String,
+    /// Which method is wanted.
+    #[schema(required = false)]
+    pub(super) method: String,
+}
+
+/// What names an authorization request.
+pub(super) trait OfRequest {
+    /// Its handle and its realm, as they came.
+    fn named(&self) -> (&str, &str);
+}
+
+impl OfRequest for Asked {
+    fn named(&self) -> (&str, &str) {
+        (&self.request, &self.realm)
+    }
+}
+
+/// A pending request, and how its browser finds it again.
+#[derive(Debug)]
+pub(super) struct Underway {
+    /// How it is found.
+    pub(super) kept: Kept,
+    /// What it is.
+    pub(super) pending: Pending,
+}
+
+/// Somebody at a page.
+#[derive(Debug)]
+pub(super) struct Visit {
+    /// The realm of the request; without one, the page's own.
+    pub(super) protocol: Protocol,
+    /// The look of the page.
+    pub(super) look: Look,
+    /// The browser.
+    pub(super) visitor: Visitor,
+    /// The request; `None`: the page stands alone.
+    pub(super) underway: Option<Underway>,
+    is_at_tenant: bool,
+}
+
+/// The way on, or the page that is shown instead.
+pub(super) type Turned<T> = std::result::Result<T, Box<Response>>;
+
+/// What a person is told of a no.
+#[derive(Debug)]
+pub(super) struct Told {
+    /// In words.
+    pub(super) text: String,
+    /// As programs see it.
+    pub(super) status: StatusCode,
+}
+
+impl Visit {
+    /// Somebody at a page of a tenant.
+    pub(super) async fn at_tenant<F: OfRequest>(
+        door: Door,
+        form: Result<F>,
+    ) -> Turned<(Self, Cx, F)> {
+        let fallback = Look { locale: door.locale(Locale::En), ..house_look(door.app()) };
+        let cx = door.open_page().await.map_err(|error| as_page(fallback, error))?;
+        let look = look(&cx);
+        let form = form.map_err(|error| as_page(look.clone(), error))?;
+        let (_, realm) = form.named();
+        let flavour = if realm == PLATFORM {
+            Flavour::Platform
+        } else {
+            Flavour::Tenant(Arc::clone(&cx.tenant))
+        };
+        let visit = Self {
+            visitor: Visitor::default(),
+            protocol: Protocol::new(door, flavour),
+            look,
+            underway: None,
+            is_at_tenant: true,
+        };
+        let visit = visit.at_request(&form).await?;
+        let caller = Caller { locale: visit.look.locale, ..(*cx.caller).clone() };
+        let cx = Cx { caller: Arc::new(caller), ..cx };
+        Ok((visit, cx, form))
+    }
+
+    /// Somebody at a page of the platform.
+    pub(super) async fn at_platform<F: OfRequest>(
+        door: Door,
+        form: Result<F>,
+    ) -> Turned<(Self, F)> {
+        let look = Look { locale: door.locale(Locale::En), ..house_look(door.app()) };
+        door.refuse_cross_site().map_err(|error| as_page(look.clone(), error))?;
+        let form = form.map_err(|error| as_page(look.clone(), error))?;
+        let visit = Self {
+            visitor: Visitor::default(),
+            protocol: Protocol::new(door, Flavour::Platform),
+            look,
+            underway: None,
+            is_at_tenant: false,
+        };
+        Ok((visit.at_request(&form).await?, form))
+    }
+
+    async fn at_request<F: OfRequest>(mut self, form: &F) -> Turned<Self> {
+        self.visitor = visitor(&self.protocol.ox, &self.protocol.door.headers);
+        let (handle, _) = form.named();
+        if handle.is_empty() {
+            return Ok(self);
+        }
+        match self.found(handle).await {
+            Ok(Some(underway)) => {
+                let wanted = underway.pending.request.ui_locales.as_deref().unwrap_or_default();
+                if let Some(locale) = wanted.split(' ').find_map(|tag| tag.parse().ok()) {
+                    self.look.locale = locale;
+                }
+                self.underway = Some(underway);
+                Ok(self)
+            }
+            Ok(None) => {
+                let gone = self.gone();
+                Err(Box::new(self.concluded(gone)))
+            }
+            Err(fault) => Err(as_page(self.look, fault)),
+        }
+    }
+
+    async fn found(&self, handle: &str) -> Result<Option<Underway>> {
+        let (Some(handle), Some(browser)) = (authorize::handle(handle), &self.visitor.browser)
+        else {
+            return Ok(None);
+        };
+        let found = pending::find(&self.protocol.ox, Some(&handle), &self.visitor).await?;
+        let kept = Kept { handle, browser: browser.clone() };
+        Ok(found.map(|pending| Underway { kept, pending }))
+    }
+
+    /// The page that says that nothing is pending here.
+    pub(super) fn gone(&self) -> Result<Response> {
+        let page = MessagePage {
+            title: self.say("page.sign_in.expired_title"),
+            text: self.say("page.sign_in.expired_text"),
+            request_id: None,
+        };
+        self.page(&page, StatusCode::BAD_REQUEST)
+    }
+
+    /// An answer; errors are shown as pages in the page's look.
+    pub(super) fn concluded(&self, result: Result<Response>) -> Response {
+        result.unwrap_or_else(|error| *as_page(self.look.clone(), error))
+    }
+
+    /// Renders a page.
+    pub(super) fn page<P: Page>(&self, page: &P, status: StatusCode) -> Result<Response> {
+        let app = &self.protocol.ox.app;
+        let nonce = base64::engine::general_purpose::STANDARD.encode(app.entropy.bytes::<16>()?);
+        let frame = PageFrame { locale: self.look.locale, brand: &self.look.brand, nonce: &nonce };
+        let mut response = (status, Html(app.view.page(frame, page)?)).into_response();
+        let target = self.underway.as_ref().map(|it| &it.pending.request.redirect_uri);
+        let target = target.and_then(|uri| Url::parse(uri).ok());
+        let policy = headers::interaction_policy(&nonce, target.as_ref());
+        if let Ok(policy) = HeaderValue::from_str(&policy) {
+            response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
+        }
+        Ok(response)
+    }
+
+    /// The text of `key` in the page's language.
+    pub(super) fn say(&self, key: &str) -> String {
+        let texts = self.protocol.ox.app.view.texts();
+        texts.say(self.look.locale, key, minijinja::context! {})
+    }
+
+    /// What a person is told of a no. Whatever he cannot mend stays an error.
+    pub(super) fn told(&self, error: Error) -> Result<Told> {
+        match error {
+            Error::Throttled { retry } => {
+                Ok(Told { text: self.wait(retry), status: StatusCode::TOO_MANY_REQUESTS })
+            }
+            Error::Refused(_) | Error::Taken(_) => {
+                let text = self.say(&format!("error.{}", code(&error).as_str()));
+                Ok(Told { text, status: StatusCode::BAD_REQUEST })
+            }
+            other => Err(other),
+        }
+    }
+
+    /// A fault in the words of `key`.
+    pub(super) fn fault(&self, key: &str) -> Told {
+        Told { text: self.say(key), status: StatusCode::BAD_REQUEST }
+    }
+
+    fn wait(&self, retry: Duration) -> String {
+        // Rounded up: who waits that long must not come too early.
+        let seconds = retry.as_secs() + u64::from(retry.subsec_nanos() > 0);
+        let minutes = if seconds > 90 { seconds.div_ceil(60) } else { 0 };
+        let texts = self.protocol.ox.app.view.texts();
+        let said = minijinja::context! { minutes, seconds };
+        texts.say(self.look.locale, "page.sign_in.wait", said)
+    }
+
+    /// What all pages of the request show and keep.
+    pub(super) fn around(&self) -> Around {
+        let Some(Underway { kept, pending }) = &self.underway else { return Around::default() };
+        let handle = kept.handle.expose().to_owned();
+        let is_platform = matches!(self.protocol.ox.flavour, Flavour::Platform);
+        let realm = (is_platform && self.is_at_tenant).then_some(PLATFORM);
+        Around {
+            query: query(&handle, realm),
+            handle: Some(handle),
+            realm,
+            application: Some(application(&pending.application)),
+        }
+    }
+
+    /// The request as a query string with its question mark, for a page of a tenant.
+    pub(super) fn query_at_tenant(&self) -> String {
+        let Some(Underway { kept, .. }) = &self.underway else { return String::new() };
+        let is_platform = matches!(self.protocol.ox.flavour, Flavour::Platform);
+        query(kept.handle.expose(), is_platform.then_some(PLATFORM))
+    }
+
+    /// The surroundings of a sign-in that reaches what the request wants.
+    pub(super) fn demanded(&self, cx: Cx) -> Cx {
+        let wants = self.underway.as_ref().is_some_and(|it| it.pending.wants_second_factor());
+        if wants { hand_over::with_second_factor(cx) } else { cx }
+    }
+
+    /// Where the browser goes once somebody has signed in.
+    pub(super) fn onward(&self, cx: &Cx) -> String {
+        match &self.underway {
+            Some(Underway { kept, .. }) => {
+                hand_over::resumption(&self.protocol.ox, Some(&kept.handle))
+            }
+            None => base_url(&cx.app, &cx.tenant),
+        }
+    }
+
+    /// Notes that somebody has signed in; the cookies that tell.
+    pub(super) async fn entered(
+        &self,
+        cx: &Cx,
+        signed_in: &SignedIn,
+    ) -> Result<Vec<Cookie<'static>>> {
+        if let Some(Underway { pending, .. }) = &self.underway {
+            asking::signed_in(&self.protocol.ox, pending, &self.visitor, cx.tenant.id).await?;
+        }
+        let mut set = vec![cookies::no_step(cx)];
+        if signed_in.tokens.is_none() {
+            set.push(cookies::session(cx, &signed_in.session));
+        }
+        set.extend(signed_in.device.as_ref().map(|token| cookies::device(cx, token)));
+        Ok(set)
+    }
+
+    /// The person gives up: the application hears of it.
+    pub(super) async fn cancelled(&self) -> Result<Response> {
+        let Some(Underway { kept, .. }) = &self.underway else { return self.gone() };
+        let ox = &self.protocol.ox;
+        let outcome = authorize::refuse(ox, &kept.handle, &self.visitor).await;
+        Ok(shown(&self.protocol, outcome))
+    }
+}
+
+fn query(handle: &str, realm: Option<&str>) -> String {
+    let realm = realm.map(|realm| format!("&realm={realm}")).unwrap_or_default();
+    format!("?request={handle}{realm}")
+}
+
+/// What is shown of an application. Pictures only of those that an operator has made: what
+/// registers itself could show anybody's.
+fn application(application: &Application) -> ApplicationShown {
+    let logo = application.metadata.logo_uri.clone();
+    let is_known = application.origin == Origin::Operator;
+    ApplicationShown {
+        name: application.name.clone(),
+        logo_url: logo.filter(|url| is_known && url.starts_with("https://")),
+    }
+}
+
+fn as_page(look: Look, error: Error) -> Box<Response> {
+    let mut response = error.into_response();
+    response.extensions_mut().insert(AsPage(look));
+    Box::new(response)
+}
+
+/// Sends a browser on, after a form too by GET, with cookies to keep.
+pub(super) fn sent_on(to: &str, cookies: impl IntoIterator<Item = Cookie<'static>>) -> Response {
+    with_cookies(Redirect::to(to).into_response(), cookies)
+}
+
+/// The same answer with cookies to keep.
+pub(super) fn with_cookies(
+    mut response: Response,
+    cookies: impl IntoIterator<Item = Cookie<'static>>,
+) -> Response {
+    for cookie in cookies {
+        if let Ok(value) = HeaderValue::from_str(&cookie.to_string()) {
+            response.headers_mut().append(header::SET_COOKIE, value);
+        }
+    }
+    response
+}

@@ -10,7 +10,10 @@ use crate::{
     entropy::Entropy,
     error::{Context, Error, Result},
     fetch::Fetcher,
-    flows::{applications::ApplicationCache, gate::Gates, keys::Keyring, tenants::TenantCache},
+    flows::{
+        applications::ApplicationCache, gate::Gates, keys::Keyring, oauth::client_keys::ClientKeys,
+        tenants::TenantCache,
+    },
     mail::{Mailer, mailbox::Mailbox, smtp::Smtp},
     store,
     text::Texts,
@@ -59,6 +62,8 @@ pub struct App {
     pub tenants: TenantCache,
     /// Applications, parsed.
     pub applications: ApplicationCache,
+    /// Keys that applications publish.
+    pub client_keys: ClientKeys,
     /// The keys that sign tokens.
     pub keys: Keyring,
     /// Wakes the sender of mails.
@@ -100,6 +105,7 @@ impl App {
             gates: Arc::default(),
             tenants: TenantCache::default(),
             applications: ApplicationCache::default(),
+            client_keys: ClientKeys::default(),
             keys: Keyring::default(),
             mail_due: tokio::sync::Notify::new(),
             logout_due: tokio::sync::Notify::new(),

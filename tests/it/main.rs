@@ -21,6 +21,7 @@ mod faults;
 mod guessing;
 mod jobs;
 mod jose;
+mod keys;
 mod mail;
 mod me;
 mod mfa;

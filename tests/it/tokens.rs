@@ -110,7 +110,7 @@ async fn verify(world: &World, minted: &Minted) -> Option<tokens::Claims> {
 
 /// What a client that knows nothing but the published keys reads in a token.
 async fn read_by_a_stranger(world: &World, minted: &Minted) -> (Value, Value) {
-    let set: JwkSet = serde_json::from_str(&world.client().get(PLATFORM_JWKS).await.text).unwrap();
+    let set: JwkSet = serde_json::from_str(&world.client().get(TENANT_JWKS).await.text).unwrap();
     let header = decode_header(minted.access_token.expose()).unwrap();
     let jwk = set.find(header.kid.as_deref().unwrap()).unwrap();
     let mut rules = Validation::new(header.alg);
@@ -182,12 +182,13 @@ async fn an_access_token_ends_to_the_second_by_our_clock() {
 
 #[tokio::test]
 async fn an_access_token_of_another_instance_or_kind_is_refused() {
-    let (world, _, _, minted) = signed_in("{}").await;
+    let (world, acme, _, minted) = signed_in("{}").await;
     let (other, ..) = signed_in("{}").await;
     let now = other.app.clock.now();
     let foreign = tokens::verify(&other.app, minted.access_token.expose(), now).await;
     assert!(foreign.is_err(), "another instance's keys");
-    let key = keys::signing(&world.app, Realm::Platform, SigningAlgorithm::Es256).await.unwrap();
+    let realm = Realm::Tenant(acme.tenant.id);
+    let key = keys::signing(&world.app, realm, SigningAlgorithm::Es256).await.unwrap();
     let payload = minted.access_token.expose().split('.').nth(1).unwrap().to_owned();
     let claims: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).unwrap()).unwrap();
     let verifies = async |typ: &str, change: Value| {
@@ -224,7 +225,9 @@ async fn the_published_keys_are_three_public_ones_that_may_be_kept() {
     assert_eq!(answer.headers["access-control-allow-origin"], "*");
     let platform = client.get(PLATFORM_JWKS).await;
     assert_eq!(platform.headers["cache-control"], "public, max-age=300");
-    assert_eq!(platform.text, answer.text, "the same keys");
+    for key in platform.json()["keys"].as_array().unwrap() {
+        assert!(!answer.text.contains(key["kid"].as_str().unwrap()), "keys of its own");
+    }
     let set = answer.json();
     let keys = set["keys"].as_array().unwrap();
     let mut algorithms: Vec<&str> = keys.iter().map(|key| key["alg"].as_str().unwrap()).collect();
@@ -246,11 +249,12 @@ async fn nodes_agree_on_the_keys_and_find_new_ones() {
     let acme = world.acme().await;
     let user = world.user(&acme, GRACE).await;
     let second = world.second_node().await;
+    let realm = Realm::Tenant(acme.tenant.id);
     // Both know an empty table, then both need a key at the same time.
     let apps = [Arc::clone(&world.app), Arc::clone(&second.app)];
     let work = (0..16).map(|it| Arc::clone(&apps[it % 2]));
     let kids = together(work.map(|app| async move {
-        let key = keys::signing(&app, Realm::Platform, SigningAlgorithm::Es256).await.unwrap();
+        let key = keys::signing(&app, realm, SigningAlgorithm::Es256).await.unwrap();
         key.public().kid.clone()
     }));
     let mut kids = kids.await;
@@ -260,7 +264,7 @@ async fn nodes_agree_on_the_keys_and_find_new_ones() {
     // A key that only the first node has seen yet.
     world.execute(sql("UPDATE signing_keys SET state = 'retired'")).await;
     world.advance(Duration::from_mins(1));
-    keys::published(&second.app, Realm::Platform).await.unwrap();
+    keys::published(&second.app, realm).await.unwrap();
     world.execute(sql("UPDATE signing_keys SET state = 'retired'")).await;
     world.advance(Duration::from_mins(1) - MICRO);
     let minted = sign_in(&world, &user, Persistence::Browser).await;
@@ -272,9 +276,12 @@ async fn nodes_agree_on_the_keys_and_find_new_ones() {
 #[tokio::test]
 async fn tokens_that_name_made_up_keys_cost_one_look_in_five_seconds() {
     let (world, _, _, minted) = signed_in("{}").await;
-    let header = URL_SAFE_NO_PAD.encode(r#"{"alg":"ES256","typ":"at+jwt","kid":"made-up"}"#);
     let rest = minted.access_token.expose().split_once('.').unwrap().1;
-    let forged = format!("{header}.{rest}");
+    let naming = |kid: &str| {
+        let header = json!({"alg": "ES256", "typ": "at+jwt", "kid": kid}).to_string();
+        format!("{}.{rest}", URL_SAFE_NO_PAD.encode(header))
+    };
+    let forged = naming(&"m".repeat(43));
     let now = world.app.clock.now();
     assert!(tokens::verify(&world.app, &forged, now).await.is_err());
     // From here on the table could not be read.
@@ -286,6 +293,15 @@ async fn tokens_that_name_made_up_keys_cost_one_look_in_five_seconds() {
     world.advance(Duration::from_secs(5));
     let looked = tokens::verify(&world.app, &forged, now).await;
     assert!(matches!(looked, Err(Error::Internal(_))));
+    // What is no name of a key at all is never looked for; nor are more than a thousand.
+    let odd = tokens::verify(&world.app, &naming("made-up"), now).await;
+    assert!(matches!(odd, Err(Error::Refused(_))));
+    for number in 1..1_000 {
+        let forged = naming(&format!("{number:043}"));
+        assert!(matches!(tokens::verify(&world.app, &forged, now).await, Err(Error::Internal(_))));
+    }
+    let over = tokens::verify(&world.app, &naming(&"o".repeat(43)), now).await;
+    assert!(matches!(over, Err(Error::Refused(_))));
 }
 
 #[tokio::test]
@@ -543,8 +559,8 @@ async fn families_are_dropped_when_they_end() {
 
 #[tokio::test]
 async fn a_dump_of_the_tables_holds_no_key_and_no_token() {
-    let (world, _, _, minted) = signed_in("{}").await;
-    keys::published(&world.app, Realm::Platform).await.unwrap();
+    let (world, acme, _, minted) = signed_in("{}").await;
+    keys::published(&world.app, Realm::Tenant(acme.tenant.id)).await.unwrap();
     let next = refresh(&world.app, &text(&minted)).await.unwrap().minted;
     let dump = world.dump().await;
     assert!(dump.contains("signing_keys ") && dump.contains("grants "));
@@ -581,31 +597,39 @@ async fn a_key_moved_to_another_row_does_not_open() {
     let second = world.second_node().await;
     let opened = keys::signing(&second.app, Realm::Platform, SigningAlgorithm::EdDsa).await;
     assert!(matches!(opened, Err(Error::Internal(_))));
+    // Nor does one that is given to another realm.
+    let acme = world.acme().await;
+    let realm = Realm::Tenant(acme.tenant.id);
+    let moved = sql("UPDATE signing_keys SET realm = $1 WHERE algorithm = 'ES256'").bind(realm);
+    assert_eq!(world.execute(moved).await, 1);
+    let opened = keys::signing(&second.app, realm, SigningAlgorithm::Es256).await;
+    assert!(matches!(opened, Err(Error::Internal(_))));
 }
 
 /// Who can write to the database, but has not the master key, signs nothing.
 #[tokio::test]
 async fn a_public_key_that_somebody_put_into_the_table_verifies_nothing() {
     use countersign::crypto::jose::SigningKey;
-    let (world, _, _, minted) = signed_in("{}").await;
+    let (world, acme, _, minted) = signed_in("{}").await;
+    let realm = Realm::Tenant(acme.tenant.id);
     let payload = minted.access_token.expose().split('.').nth(1).unwrap().to_owned();
     let claims: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).unwrap()).unwrap();
     let (mine, document) = SigningKey::generate(SigningAlgorithm::Es256).unwrap();
     let forged = mine.sign("at+jwt", &claims).unwrap();
-    let add = "INSERT INTO signing_keys (kid, algorithm, state, private_key, public_key, created_at) \
-               VALUES ($1, 'ES256', $2, $3, $4, 1)";
+    let add = "INSERT INTO signing_keys (kid, algorithm, state, private_key, public_key, created_at, \
+                                          realm) VALUES ($1, 'ES256', $2, $3, $4, 1, $5)";
     let kid = mine.public().kid.as_str();
     let of_ours = world.rows::<Vec<u8>>(sql("SELECT private_key FROM signing_keys")).await;
     let ours: Vec<String> = world.rows(sql("SELECT kid FROM signing_keys")).await;
     for sealed in [document.expose().clone(), of_ours[0].clone(), Vec::new()] {
         for state in ["next", "retired"] {
             let row = sql(add).bind(kid).bind(state).bind(sealed.clone());
-            world.execute(row.bind(mine.public().json.as_str())).await;
+            world.execute(row.bind(mine.public().json.as_str()).bind(realm)).await;
             for app in [&world.app, &world.second_node().await.app] {
                 world.advance(Duration::from_mins(1));
                 let now = START;
                 assert!(tokens::verify(app, forged.expose(), now).await.is_err());
-                assert!(!keys::published(app, Realm::Platform).await.unwrap().contains(kid));
+                assert!(!keys::published(app, realm).await.unwrap().contains(kid));
                 assert!(tokens::verify(app, minted.access_token.expose(), now).await.is_ok());
             }
             world.execute(sql("DELETE FROM signing_keys WHERE kid = $1").bind(kid)).await;
@@ -622,7 +646,7 @@ async fn a_public_key_that_somebody_put_into_the_table_verifies_nothing() {
     let named = jsonwebtoken::encode(&header, &claims, &key).unwrap();
     world.advance(Duration::from_mins(1));
     assert!(tokens::verify(&world.app, &named, START).await.is_err());
-    assert!(!keys::published(&world.app, Realm::Platform).await.unwrap().contains(&ours[0]));
+    assert!(!keys::published(&world.app, realm).await.unwrap().contains(&ours[0]));
 }
 
 #[tokio::test]

@@ -149,7 +149,7 @@ async fn proved(
         AuthMethod::TlsClientAuth => Ok(ox.app.config.oauth.client_certificates_verified
             && usable(ox, certificate).is_some_and(|it| is_called(it, &application.metadata))),
         AuthMethod::SelfSignedTlsClientAuth => match usable(ox, certificate) {
-            Some(certificate) => is_registered(ox, application, certificate).await,
+            Some(certificate) => Ok(is_registered(ox, application, certificate).await),
             None => Ok(false),
         },
     }
@@ -170,7 +170,7 @@ async fn signed(ox: &Ox, application: &Application, assertion: &str) -> Result<b
     let algorithms: &[ForeignAlgorithm] =
         if application.is_fapi() { &ForeignAlgorithm::FAPI } else { &ForeignAlgorithm::ALL };
     let rules = Rules { algorithms, typ: Some(&ASSERTION) };
-    let Some(keys) = client_keys::for_token(ox, application, assertion).await? else {
+    let Some(keys) = client_keys::for_token(ox, application, assertion).await else {
         return Ok(false);
     };
     let Some(claims) = verify(&keys, assertion, &rules) else { return Ok(false) };
@@ -249,17 +249,13 @@ fn is_called(certificate: &Certificate, metadata: &Metadata) -> bool {
 }
 
 /// Whether a certificate, or the key in it, is registered (RFC 8705 §2.2).
-async fn is_registered(
-    ox: &Ox,
-    application: &Application,
-    certificate: &Certificate,
-) -> Result<bool> {
-    let Some(key) = certificate.key() else { return Ok(false) };
-    let Some(keys) = client_keys::for_certificate(ox, application, &key).await? else {
-        return Ok(false);
+async fn is_registered(ox: &Ox, application: &Application, certificate: &Certificate) -> bool {
+    let Some(key) = certificate.key() else { return false };
+    let Some(keys) = client_keys::for_certificate(ox, application, &key).await else {
+        return false;
     };
     // A key that is registered together with a certificate is meant in that certificate only.
-    Ok(keys.iter().any(|it| {
+    keys.iter().any(|it| {
         it.thumbprint() == key && it.certificate().is_none_or(|it| it == certificate.der())
-    }))
+    })
 }

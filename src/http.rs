@@ -35,7 +35,7 @@ pub mod wire;
 
 /// All routes of the server.
 pub fn router(app: Arc<App>) -> Router {
-    let (api, document) =
+    let (api, _) =
         OpenApiRouter::with_openapi(openapi::base()).merge(api::routes()).split_for_parts();
     let api = api.method_not_allowed_fallback(method_not_allowed);
     let mut router = api
@@ -43,7 +43,7 @@ pub fn router(app: Arc<App>) -> Router {
         .merge(health::routes())
         .merge(well_known::routes())
         .merge(oauth::routes())
-        .merge(openapi::routes(&document))
+        .merge(openapi::routes(&openapi::document()))
         .route("/", get(pages::home))
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed);

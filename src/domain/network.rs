@@ -124,6 +124,10 @@ mod tests {
         ] {
             assert!(!is_public(text.parse().unwrap()), "{text}");
         }
+    }
+
+    #[test]
+    fn what_lies_beside_a_reserved_range_is_public() {
         for text in [
             "1.1.1.1",
             "100.63.255.255",

@@ -48,7 +48,7 @@ async fn is_reached(
     let port = listener.local_addr().unwrap().port();
     let at = url(&format!("{scheme}://{host}:{port}/"));
     tokio::select! {
-        fetched = fetcher.get(&at, 9) => (fetched, false),
+        got = fetcher.get(&at, 9) => (got, false),
         _ = listener.accept() => (Err(Unfetched::NoAnswer), true),
     }
 }
@@ -57,11 +57,11 @@ async fn is_reached(
 async fn an_answer_is_told_whole_with_its_status_and_type() {
     let body = "HTTP/1.1 404 Not Found\r\nContent-Type: application/json; charset=utf-8\r\n\
                 Content-Length: 2\r\nSet-Cookie: a=b\r\n\r\n{}";
-    let (fetched, request) = asked(&developing(), body, 2).await;
-    let fetched = fetched.unwrap();
-    assert_eq!(fetched.status, 404);
-    assert_eq!(fetched.content_type.as_deref(), Some("application/json; charset=utf-8"));
-    assert_eq!(fetched.body, b"{}");
+    let (answer, request) = asked(&developing(), body, 2).await;
+    let answer = answer.unwrap();
+    assert_eq!(answer.status, 404);
+    assert_eq!(answer.content_type.as_deref(), Some("application/json; charset=utf-8"));
+    assert_eq!(answer.body, b"{}");
     assert!(request.starts_with("GET /a?b=c HTTP/1.1\r\n"), "{request}");
     let request = request.to_ascii_lowercase();
     for absent in ["cookie", "referer", "authorization", "accept-encoding"] {
@@ -90,7 +90,7 @@ async fn oau_22_no_redirect_is_followed() {
         );
         let fetcher = developing();
         tokio::select! {
-            (fetched, _) = asked(&fetcher, &answer, 9) => assert_eq!(fetched.unwrap().status, status),
+            (got, _) = asked(&fetcher, &answer, 9) => assert_eq!(got.unwrap().status, status),
             _ = listener.accept() => panic!("{status} was followed"),
         }
     }
@@ -102,8 +102,8 @@ async fn oau_14_nothing_inside_is_connected_to_by_number_or_by_name() {
     // A name that leads inside is what a rebound one is, and is judged where it is resolved.
     for host in ["127.0.0.1", "localhost", "[::1]", "[::ffff:127.0.0.1]", "2130706433", "0x7f.1"] {
         for scheme in ["https", "http"] {
-            let (fetched, reached) = is_reached(&strict, scheme, host).await;
-            assert_eq!((fetched, reached), (Err(Unfetched::Forbidden), false), "{scheme} {host}");
+            let (got, reached) = is_reached(&strict, scheme, host).await;
+            assert_eq!((got, reached), (Err(Unfetched::Forbidden), false), "{scheme} {host}");
         }
     }
     for host in ["10.0.0.1", "169.254.169.254", "192.168.1.1", "[fe80::1]", "0.0.0.0", "[fd00::1]"]
@@ -128,8 +128,8 @@ async fn only_what_is_sealed_is_asked_but_on_this_machine_while_developing() {
     // An allowed network is asked over TLS only.
     let intranet = Fetcher::new(&["127.0.0.0/8".parse().unwrap()], false);
     assert!(is_reached(&intranet, "https", "127.0.0.1").await.1);
-    let (fetched, reached) = is_reached(&intranet, "http", "127.0.0.1").await;
-    assert_eq!((fetched, reached), (Err(Unfetched::Forbidden), false));
+    let (got, reached) = is_reached(&intranet, "http", "127.0.0.1").await;
+    assert_eq!((got, reached), (Err(Unfetched::Forbidden), false));
 }
 
 #[tokio::test]
@@ -140,7 +140,7 @@ async fn who_does_not_answer_is_not_waited_for() {
     // It is connected to, and says nothing.
     assert_eq!(fetcher.get(&at, 9).await, Err(Unfetched::NoAnswer));
     let slow = "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\na";
-    let (mut stream, fetched) = tokio::join!(
+    let (mut stream, got) = tokio::join!(
         async {
             let (mut stream, _) = listener.accept().await.unwrap();
             stream.write_all(slow.as_bytes()).await.unwrap();
@@ -148,7 +148,7 @@ async fn who_does_not_answer_is_not_waited_for() {
         },
         fetcher.get(&at, 9)
     );
-    assert_eq!(fetched, Err(Unfetched::NoAnswer));
+    assert_eq!(got, Err(Unfetched::NoAnswer));
     let _ = stream.shutdown().await;
 }
 

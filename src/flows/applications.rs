@@ -8,18 +8,20 @@ use std::{
 
 use crate::{
     app::App,
+    clock::Timestamp,
     domain::{
-        application::{Application, Owner},
+        application::{Application, Owner, uri},
         tenant::Tenant,
     },
     error::Result,
-    id::ApplicationId,
+    id::{ApplicationId, TenantId},
     store::{
         self,
         applications::{ApplicationRow, Secrets},
     },
 };
 
+pub mod documents;
 pub mod manage;
 pub mod tokens;
 
@@ -33,9 +35,13 @@ pub struct Registered {
 }
 
 /// Applications as they were last parsed. Never trusted by itself: the row is read each time, so
-/// that what an operator changes counts at once, and only the parsing is saved.
+/// that what an operator changes counts at once, and only the parsing is saved. Beside it, which
+/// metadata documents could not be read a moment ago.
 #[derive(Debug, Default)]
-pub struct ApplicationCache(Mutex<HashMap<ApplicationId, (ApplicationRow, Arc<Application>)>>);
+pub struct ApplicationCache {
+    parsed: Mutex<HashMap<ApplicationId, (ApplicationRow, Arc<Application>)>>,
+    unread: Mutex<HashMap<(TenantId, String), Timestamp>>,
+}
 
 /// Applications that are kept parsed.
 const CACHED: usize = 10_000;
@@ -44,7 +50,7 @@ impl ApplicationCache {
     /// The application of a row that was just read.
     pub(super) fn parsed(&self, row: ApplicationRow) -> Result<Registered> {
         let secrets = row.secrets.clone();
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kept = self.parsed.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((known, application)) = kept.get(&row.id)
             && *known == row
         {
@@ -70,7 +76,8 @@ pub fn owners_in(tenant: &Tenant) -> [Owner; 3] {
 pub const AT_PLATFORM: [Owner; 3] = [Owner::Platform, Owner::Platform, Owner::Platform];
 
 /// The application of a client id among those of `owners`, in use or not; `None` where there is
-/// none.
+/// none. A client id that is the address of a metadata document is read where the tenant allows
+/// it, so that this may take as long as asking another server.
 ///
 /// # Errors
 /// Where the database fails.
@@ -88,6 +95,11 @@ pub async fn by_client_id(
             Box::pin(store::applications::by_client_id(tx, client_id, *owners))
         })
         .await?;
+    if let [Owner::Tenant(tenant), ..] = owners
+        && let Some(url) = uri::document(client_id)
+    {
+        return documents::current(app, tenant, &url, row).await;
+    }
     row.map(|row| app.applications.parsed(row)).transpose()
 }
 
@@ -98,4 +110,19 @@ pub async fn by_client_id(
 pub async fn by_id(app: &App, id: ApplicationId) -> Result<Option<Registered>> {
     let row = app.db.read(id, |tx, id| Box::pin(store::applications::by_id(tx, *id))).await?;
     row.map(|row| app.applications.parsed(row)).transpose()
+}
+
+/// Whether an application in use, of one of `owners`, has named an origin of its pages.
+///
+/// # Errors
+/// Where the database fails.
+pub async fn knows_origin(app: &App, origin: &str, owners: [Owner; 3]) -> Result<bool> {
+    if !uri::is_origin(origin) {
+        return Ok(false);
+    }
+    let input = (origin.to_owned(), owners);
+    let read = app.db.read(input, |tx, (origin, owners)| {
+        Box::pin(store::applications::knows_origin(tx, origin, *owners))
+    });
+    read.await
 }

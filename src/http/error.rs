@@ -60,6 +60,15 @@ impl IntoResponse for Error {
     }
 }
 
+/// Headers of an error that stay when its body is written.
+const KEPT: [header::HeaderName; 5] = [
+    header::ALLOW,
+    header::SET_COOKIE,
+    header::VARY,
+    header::ACCESS_CONTROL_ALLOW_ORIGIN,
+    header::ACCESS_CONTROL_EXPOSE_HEADERS,
+];
+
 /// Writes the body of an error; leaves every other answer as it is. The one place that logs it.
 pub(super) fn render(app: &App, facts: &Facts, response: Response) -> Response {
     let Some(Pending(error)) = response.extensions().get::<Pending>().cloned() else {
@@ -68,8 +77,7 @@ pub(super) fn render(app: &App, facts: &Facts, response: Response) -> Response {
     log(&error);
     let look = response.extensions().get::<AsPage>().cloned();
     let more = response.extensions().get::<More>().cloned();
-    let kept = [header::ALLOW, header::SET_COOKIE]
-        .map(|name| (response.headers().get(&name).cloned(), name));
+    let kept = KEPT.map(|name| (response.headers().get(&name).cloned(), name));
     let mut rendered = match look {
         Some(AsPage(look)) => pages::error_page(app, &look, facts, &error),
         None if response.extensions().get::<AsProtocol>().is_some() => {

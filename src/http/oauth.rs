@@ -8,6 +8,7 @@ use axum::{
     body::Body,
     extract::{FromRequestParts, MatchedPath, Request},
     http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts},
+    middleware,
     response::{IntoResponse, Response},
     routing::{get, post},
 };
@@ -25,9 +26,11 @@ use crate::{
 };
 
 pub mod authorize;
+pub mod cors;
 pub mod credentials;
 pub mod device;
 pub mod discovery;
+pub mod document;
 pub mod error;
 pub mod introspect;
 pub mod par;
@@ -38,21 +41,27 @@ pub mod userinfo;
 pub mod visitor;
 
 /// The endpoints of both flavours.
-pub fn routes() -> Router<Arc<App>> {
-    let endpoints = Router::new()
-        .route("/authorize", get(authorize::begin).post(authorize::begin_by_post))
-        .route("/authorize/resume", get(authorize::resume))
-        .route("/token", post(token::token))
-        .route("/par", post(par::push))
-        .route("/device_authorization", post(device::authorize))
-        .route("/introspect", post(introspect::introspect))
-        .route("/revoke", post(revoke::revoke))
-        .route("/register", post(register::register))
+pub fn routes(app: &Arc<App>) -> Router<Arc<App>> {
+    // What programs call, pages of other origins among them.
+    // They have a handler for OPTIONS, or the layer would not see a preflight.
+    let none = super::method_not_allowed;
+    let called = Router::new()
+        .route("/token", post(token::token).options(none))
+        .route("/par", post(par::push).options(none))
+        .route("/device_authorization", post(device::authorize).options(none))
+        .route("/introspect", post(introspect::introspect).options(none))
+        .route("/revoke", post(revoke::revoke).options(none))
+        .route("/register", post(register::register).options(none))
         .route(
             "/register/{client_id}",
-            get(register::read).put(register::replace).delete(register::remove),
+            get(register::read).put(register::replace).delete(register::remove).options(none),
         )
-        .route("/userinfo", get(userinfo::by_get).post(userinfo::by_post));
+        .route("/userinfo", get(userinfo::by_get).post(userinfo::by_post).options(none))
+        .layer(middleware::from_fn_with_state(Arc::clone(app), cors::allow));
+    // What browsers are sent to.
+    let endpoints = called
+        .route("/authorize", get(authorize::begin).post(authorize::begin_by_post))
+        .route("/authorize/resume", get(authorize::resume));
     Router::new()
         .nest("/api/v1/auth/tenants/{tenant_slug}/oauth", endpoints.clone())
         .nest("/api/v1/platform/oauth", endpoints)
@@ -72,11 +81,9 @@ impl FromRequestParts<Arc<App>> for Protocol {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self> {
-        // The route, not the address: of a nested one only the end is left.
-        let is_platform = parts
-            .extensions
-            .get::<MatchedPath>()
-            .is_some_and(|route| !route.as_str().contains("{tenant_slug}"));
+        // The route as it stands: of the address, a nested router sees the rest alone.
+        let route = parts.extensions.get::<MatchedPath>().map_or("", MatchedPath::as_str);
+        let is_platform = route.starts_with("/api/v1/platform/");
         let door = if is_platform {
             Door::unnamed(parts, app)
         } else {

@@ -13,7 +13,7 @@ use utoipa::openapi::{Info, License, OpenApi, OpenApiBuilder, tag::TagBuilder};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
-use super::api;
+use super::{api, oauth};
 use crate::app::App;
 
 /// The document without its paths.
@@ -65,7 +65,10 @@ pub fn base() -> OpenApi {
 /// The whole document.
 #[must_use]
 pub fn document() -> OpenApi {
-    OpenApiRouter::<Arc<App>>::with_openapi(base()).merge(api::routes()).into_openapi()
+    let mut document =
+        OpenApiRouter::<Arc<App>>::with_openapi(base()).merge(api::routes()).into_openapi();
+    oauth::document::describe(&mut document);
+    document
 }
 
 /// The document as text: JSON, indented, with a line break at its end.

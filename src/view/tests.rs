@@ -10,6 +10,8 @@ use super::{
 };
 use crate::error::Code;
 
+mod sign_in;
+
 /// What must never arrive in a page as it stands.
 const HOSTILE: &str = "</style><script>alert(1)</script>\"'><img src=x onerror=y>{{ 7*7 }}&";
 
@@ -58,6 +60,7 @@ fn samples(view: &View, locale: Locale, text: &str) -> Vec<(&'static str, String
         ));
         found.extend(device_samples(view, frame, text, full));
         found.extend(address_samples(view, frame, text, full));
+        found.extend(sign_in::samples(view, frame, text, full));
         found.push(sample(view, frame, &ResetDonePage { continue_url: maybe() }));
         found.push(sample(
             view,

@@ -39,6 +39,7 @@ pub struct Present {
 
 /// What is known when the next step is chosen.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct Facts<'a> {
     /// What is asked for.
     pub request: &'a AuthorizationRequest,

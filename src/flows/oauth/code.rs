@@ -161,6 +161,21 @@ impl Redemption<'_> {
         Ok(Denial::grant("the code was already used").into())
     }
 
+    /// Where the first access token is to be used, where less is wanted than was granted.
+    fn audience(
+        &self,
+        request: &AuthorizationRequest,
+        given: &Parameters,
+    ) -> Result<Vec<String>, Denial> {
+        let audience = resources(&self.client.application, given)?;
+        let within = |it| request.resource.is_empty() || request.resource.contains(it);
+        if audience.iter().all(within) {
+            return Ok(audience);
+        }
+        let sentence = "resource may only be what was granted, or less";
+        Err(Denial::new(ErrorCode::InvalidTarget, sentence))
+    }
+
     /// Exchanges the code; `None` where somebody else was faster, or something has ended since.
     async fn exchange(
         &self,
@@ -169,12 +184,7 @@ impl Redemption<'_> {
         given: &Parameters,
     ) -> Answered<Option<Minted>> {
         let ox = self.ox;
-        let audience = resources(&self.client.application, given)?;
-        let within = |it| request.resource.is_empty() || request.resource.contains(it);
-        if !audience.iter().all(within) {
-            let sentence = "resource may only be what was granted, or less";
-            return Err(Denial::new(ErrorCode::InvalidTarget, sentence).into());
-        }
+        let audience = self.audience(request, given)?;
         let slug = Slug::parse(&found.slug).doing("reading a stored slug")?;
         let tenant = ox.app.tenants.parsed(&slug, found.tenant.clone())?;
         let details = Details {

@@ -114,10 +114,10 @@ impl Presented<'_> {
         refresh_token: Secret<String>,
     ) -> Result<Minted> {
         let details = details(found)?;
-        let granted = Scope::from(found.scope.clone());
+        let all = Scope::from(found.scope.clone());
         // What the application may no longer ask for, it is no longer given.
         let allowed = personal_scopes(&self.client.application);
-        let asked = self.scope.as_ref().unwrap_or(&granted);
+        let asked = self.scope.as_ref().unwrap_or(&all);
         let scope = asked.filtered(|word| allowed.has(word));
         let grantee = Grantee {
             app: &self.ox.app,

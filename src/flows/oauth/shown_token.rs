@@ -54,7 +54,7 @@ pub async fn introspect(
     }
     let text = given.need("token")?;
     if let Some(found) = refresh_token(ox, text).await? {
-        return Ok(of_refresh_token(ox, &client, found));
+        return Ok(of_refresh_token(ox, &client, &found));
     }
     let Some(claims) = access_token(ox, text).await? else { return Ok(None) };
     if !is_live(ox, &claims).await? {
@@ -138,7 +138,7 @@ impl Refreshing {
 }
 
 /// Only its own application may look at a refresh token: nobody else has any use for one.
-fn of_refresh_token(ox: &Ox, client: &Client, it: Refreshing) -> Option<Map<String, Value>> {
+fn of_refresh_token(ox: &Ox, client: &Client, it: &Refreshing) -> Option<Map<String, Value>> {
     let verdict = judge(&it.found.family, it.token.digest(), ox.now);
     if !it.is_of(ox, client) || verdict != Verdict::Rotate {
         return None;

@@ -5,12 +5,14 @@ use std::sync::Arc;
 
 use axum::{
     Router,
-    extract::{FromRequestParts, Path, State},
+    extract::{FromRequestParts, State},
     http::{StatusCode, header, request::Parts},
     response::{IntoResponse, Response},
     routing::get,
 };
+use serde::Deserialize;
 use serde_json::{Map, Value, json};
+use utoipa::ToSchema;
 
 use super::Protocol;
 use crate::{
@@ -31,7 +33,7 @@ use crate::{
         oauth::{Flavour, Ox},
         tenants,
     },
-    http::door::Door,
+    http::{door::Door, extract::Path},
     text::Locale,
 };
 
@@ -66,12 +68,19 @@ async fn of_platform(State(app): State<Arc<App>>, parts: Bare) -> Response {
     answer(&Protocol::new(door, Flavour::Platform).ox)
 }
 
+/// A tenant by its id.
+#[derive(Debug, Deserialize, ToSchema)]
+struct Named {
+    #[schema(max_length = 64)]
+    tenant_id: String,
+}
+
 async fn of_tenant(
     State(app): State<Arc<App>>,
-    Path(tenant): Path<String>,
+    Path(named): Path<Named>,
     parts: Bare,
 ) -> Result<Response> {
-    let id = tenant.parse().map_err(|_| Error::NotFound)?;
+    let id = named.tenant_id.parse().map_err(|_| Error::NotFound)?;
     let tenant = tenants::resolve_id(&app, id).await?;
     let door = Door::unnamed(&parts.0, &app);
     Ok(answer(&Protocol::new(door, Flavour::Tenant(tenant)).ox))

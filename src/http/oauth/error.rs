@@ -15,6 +15,7 @@ use crate::{
 
 /// The answer of a token-like endpoint. `by_basic`: whether the application authenticated by
 /// header, and so is told by header that it did not.
+#[must_use]
 pub fn refusal(failure: Failure, by_basic: bool) -> Response {
     match failure {
         Failure::Denied(denial) => said(&denial, by_basic),
@@ -60,6 +61,7 @@ pub(super) fn unread(unread: Unread) -> Response {
 
 /// The answer of an endpoint that a token was shown to (RFC 6750 §3, RFC 9449 §7.1). Without a
 /// token, nothing is told but what is wanted.
+#[must_use]
 pub fn challenge(failure: Failure, by_dpop: bool, had_token: bool) -> Response {
     let (denial, nonce) = match failure {
         Failure::Denied(denial) => (denial, None),

@@ -1,0 +1,121 @@
+//! The pages by which people sign in, in every state of their own.
+
+use super::{
+    super::{PageFrame, View, pages::sign_in::*},
+    sample,
+};
+
+fn around(text: &str, full: bool) -> Around {
+    let own = || text.to_owned();
+    if !full {
+        return Around::default();
+    }
+    Around {
+        handle: Some(own()),
+        realm: Some("platform"),
+        query: own(),
+        application: Some(application(text)),
+    }
+}
+
+fn application(text: &str) -> ApplicationShown {
+    ApplicationShown { name: text.to_owned(), logo_url: Some("/static/a-logo".to_owned()) }
+}
+
+/// Every page, each text of it being `text`.
+pub(super) fn samples(
+    view: &View,
+    frame: PageFrame<'_>,
+    text: &str,
+    full: bool,
+) -> Vec<(&'static str, String)> {
+    let own = || text.to_owned();
+    let maybe = || full.then(own);
+    let login = LoginPage {
+        around: around(text, full),
+        email: own(),
+        remember: full,
+        fault: maybe(),
+        note: maybe(),
+        passkey_url: maybe(),
+        can_register: full,
+        can_reset: full,
+        tenants: maybe().map(|_| TenantShown { slug: own(), name: own() }).into_iter().collect(),
+    };
+    let select = SelectAccountPage {
+        around: around(text, full),
+        accounts: vec![AccountShown { session: own(), name: own(), email: own(), tenant: maybe() }],
+    };
+    let register = RegisterPage {
+        around: around(text, full),
+        email: own(),
+        first_name: own(),
+        last_name: own(),
+        min_length: 15,
+        faults: maybe().into_iter().collect(),
+        captcha: maybe(),
+    };
+    let mail = CheckMailPage { around: around(text, full), title: own(), text: own() };
+    let forgot = ForgotPasswordPage { around: around(text, full), email: own(), fault: maybe() };
+    let mut found = vec![
+        sample(view, frame, &login),
+        sample(view, frame, &select),
+        sample(view, frame, &register),
+        sample(view, frame, &mail),
+        sample(view, frame, &forgot),
+        sample(view, frame, &consent(text, full)),
+        sample(view, frame, &SignedInPage { email: own(), proof: own() }),
+        sample(view, frame, &BackupCodesPage { codes: vec![own()], continue_url: own() }),
+    ];
+    for method in ["totp", "email", "webauthn", "backup_code"] {
+        found.push(sample(view, frame, &mfa(text, full, method)));
+        found.push(sample(view, frame, &enrol(text, full, Some(method))));
+    }
+    found.push(sample(view, frame, &enrol(text, full, None)));
+    found
+}
+
+fn consent(text: &str, full: bool) -> ConsentPage {
+    let own = || text.to_owned();
+    let maybe = || full.then(own);
+    ConsentPage {
+        around: Around { application: Some(application(text)), ..around(text, full) },
+        proof: own(),
+        email: own(),
+        scopes: vec![ScopeShown { id: own(), text: maybe() }],
+        details: vec![DetailShown { kind: own(), fields: vec![(own(), own())] }],
+        destination: own(),
+        policy_url: maybe(),
+        terms_url: maybe(),
+        is_unknown: full,
+        not_you_url: own(),
+    }
+}
+
+fn mfa(text: &str, full: bool, method: &'static str) -> MfaPage {
+    MfaPage {
+        around: around(text, full),
+        method,
+        others: vec![MethodShown { id: "totp", label: text.to_owned() }],
+        destination: text.to_owned(),
+        is_code_sent: full,
+        fault: full.then(|| text.to_owned()),
+        note: full.then(|| text.to_owned()),
+        trust_days: if full { 30 } else { 0 },
+        passkey_url: text.to_owned(),
+    }
+}
+
+fn enrol(text: &str, full: bool, method: Option<&'static str>) -> EnrolPage {
+    let maybe = || full.then(|| text.to_owned());
+    EnrolPage {
+        around: around(text, full),
+        method,
+        others: vec![MethodShown { id: "totp", label: text.to_owned() }],
+        secret: maybe(),
+        qr_svg: full.then(|| crate::view::qr::Qr::new("otpauth://totp/x").unwrap().svg()),
+        destination: maybe(),
+        fault: maybe(),
+        passkey_url: text.to_owned(),
+    }
+}

@@ -27,6 +27,7 @@ pub const MIGRATIONS: &[Migration] = &[
     Migration { version: 2, name: "factors", sql: include_str!("../migrations/0002_factors.sql") },
     Migration { version: 3, name: "tokens", sql: include_str!("../migrations/0003_tokens.sql") },
     Migration { version: 4, name: "oauth", sql: include_str!("../migrations/0004_oauth.sql") },
+    Migration { version: 5, name: "keys", sql: include_str!("../migrations/0005_keys.sql") },
 ];
 
 /// Everything that a use case may need.

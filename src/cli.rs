@@ -13,6 +13,7 @@ mod demo;
 mod document;
 mod factors;
 mod healthcheck;
+mod keys;
 pub mod listener;
 mod mail;
 mod migrate;
@@ -33,9 +34,9 @@ use crate::{
     error::{Context, Error, Fault, Loc, Result},
 };
 pub use arguments::{
-    AppChange, AppCommand, AppOf, AuditCommand, FactorsCommand, MailCommand, NewUser, OwnerOf,
-    RegistrationTokenCommand, SessionCommand, TenantChange, TenantCommand, Tenants, UserCommand,
-    UserOf,
+    AppChange, AppCommand, AppOf, AuditCommand, FactorsCommand, KeysCommand, MailCommand, NewUser,
+    OwnerOf, RealmOf, RegistrationTokenCommand, SessionCommand, TenantChange, TenantCommand,
+    Tenants, UserCommand, UserOf,
 };
 use operator::Operator;
 
@@ -94,6 +95,9 @@ pub enum Command {
     /// Look after the mail that waits to leave
     #[command(subcommand)]
     Mail(MailCommand),
+    /// List the keys that sign tokens, and have others take over
+    #[command(subcommand)]
+    Keys(KeysCommand),
     /// Read and check the audit trail
     #[command(subcommand)]
     Audit(AuditCommand),
@@ -226,6 +230,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::App(command) => operate(&global, async |it| app::run(it, command).await),
         Command::Session(command) => operate(&global, async |it| session::run(it, command).await),
         Command::Mail(command) => operate(&global, async |it| mail::run(it, command).await),
+        Command::Keys(command) => operate(&global, async |it| keys::run(it, command).await),
         Command::Audit(command) => operate(&global, async |it| audit::run(it, command).await),
     }
 }

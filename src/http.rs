@@ -42,7 +42,7 @@ pub fn router(app: Arc<App>) -> Router {
         .merge(pages::routes())
         .merge(health::routes())
         .merge(well_known::routes())
-        .merge(oauth::routes())
+        .merge(oauth::routes(&app))
         .merge(openapi::routes(&openapi::document()))
         .route("/", get(pages::home))
         .fallback(not_found)

@@ -82,7 +82,10 @@ async fn step(app: &Arc<App>, job: Job) -> Result<bool> {
             purge(app).await
         }
         // Made before anybody waits for them: an RSA key takes a while.
-        Job::Keys => keys::published(app, Realm::Platform).await.map(|_| false),
+        Job::Keys => {
+            keys::published(app, Realm::Platform).await?;
+            keys::rotation::due(app).await
+        }
         Job::Deletion => account_deletion::delete_due(app).await,
     }
 }

@@ -230,6 +230,47 @@ pub enum MailCommand {
     },
 }
 
+/// Whose keys.
+#[derive(Debug, Default, Args)]
+#[group(multiple = false)]
+pub struct RealmOf {
+    /// Of this tenant
+    #[arg(long, value_name = "SLUG")]
+    pub tenant: Option<String>,
+    /// Of the platform
+    #[arg(long)]
+    pub platform: bool,
+}
+
+/// `countersign keys …`
+#[derive(Debug, Subcommand)]
+pub enum KeysCommand {
+    /// List the keys that sign tokens, of one tenant, of the platform, or all
+    List {
+        /// Whose.
+        #[command(flatten)]
+        realm: RealmOf,
+    },
+    /// Have the next key take over: published now, it signs in an hour
+    Rotate {
+        /// Whose.
+        #[command(flatten)]
+        realm: RealmOf,
+        /// Only the key of this algorithm: ES256, RS256 or EdDSA [default: each]
+        #[arg(long)]
+        algorithm: Option<String>,
+        /// Let it sign at once; the old key stays published until its tokens have ended
+        #[arg(long)]
+        now: bool,
+        /// Let it sign at once, and refuse whatever the old keys signed
+        #[arg(long)]
+        compromised: bool,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+    },
+}
+
 /// `countersign audit …`
 #[derive(Debug, Subcommand)]
 pub enum AuditCommand {

@@ -108,6 +108,10 @@ actions! {
     TokenRevoked => "oauth.token.revoked",
     /// A session was ended, by its owner or an operator.
     SessionEnded => "session.ended",
+    /// Another key was put to use that signs a tenant's tokens.
+    KeyRotated => "tenant.key.rotated",
+    /// The keys of an algorithm were dropped at once: somebody else may have had them.
+    KeyCompromised => "tenant.key.compromised",
     /// A tenant was made.
     TenantCreated => "tenant.created",
     /// A tenant's name, settings or looks were changed.

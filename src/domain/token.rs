@@ -59,6 +59,35 @@ impl SigningAlgorithm {
     }
 }
 
+/// Where a key that signs tokens stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyState {
+    /// It is published and will sign.
+    Next,
+    /// It signs.
+    Active,
+    /// It has signed, and is published until the last token of it has ended.
+    Retired,
+}
+
+impl KeyState {
+    /// The stable spelling.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Next => "next",
+            Self::Active => "active",
+            Self::Retired => "retired",
+        }
+    }
+
+    /// From the spelling.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::Next, Self::Active, Self::Retired].into_iter().find(|it| it.as_str() == name)
+    }
+}
+
 /// The `client_id` of the user portal.
 pub const PORTAL: &str = "portal";
 /// The scope of what a person may do to his own account.

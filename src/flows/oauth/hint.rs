@@ -31,7 +31,10 @@ pub struct Hint {
 /// # Errors
 /// Where the database fails.
 pub async fn read(ox: &Ox, text: &str) -> Result<Option<Hint>> {
-    let Some(key) = keys::verifying(&ox.app, text).await? else { return Ok(None) };
+    let Some((realm, key)) = keys::verifying(&ox.app, text).await? else { return Ok(None) };
+    if realm != ox.realm() {
+        return Ok(None);
+    }
     let hint: Option<Hint> = key.verify("JWT", text);
     Ok(hint.filter(|hint| hint.iss == ox.issuer()))
 }

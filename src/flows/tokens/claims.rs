@@ -195,9 +195,10 @@ pub async fn verify(app: &App, text: &str, now: Timestamp) -> Result<Claims> {
 /// # Errors
 /// As [`verify`].
 pub async fn read(app: &App, text: &str) -> Result<Claims> {
-    let key = keys::verifying(app, text).await?.ok_or_else(bad)?;
+    let (realm, key) = keys::verifying(app, text).await?.ok_or_else(bad)?;
     let claims: AccessClaims = key.verify(ACCESS_TOKEN, text).ok_or_else(bad)?;
-    parse(app, claims).ok_or_else(bad)
+    // A realm's keys speak for that realm only.
+    parse(app, claims).filter(|claims| claims.realm == realm).ok_or_else(bad)
 }
 
 fn bad() -> Error {

@@ -1,7 +1,7 @@
 //! `GET .well-known/jwks.json`: the public keys that verify our tokens.
 //!
-//! One set for the whole instance, under the address of each tenant and under that of the
-//! platform. Everybody may read it, scripts of other sites too, and keep it for five minutes.
+//! Each tenant has its own set, and so has the platform. Everybody may read them, scripts of other
+//! sites too, and keep them for five minutes.
 
 use std::sync::Arc;
 
@@ -11,12 +11,12 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-use crate::{app::App, error::Result, flows::keys, http::door::Door};
+use crate::{app::App, error::Result, flows::keys, http::door::Door, id::Realm};
 
 /// JWKS
 ///
-/// The public keys that verify this tenant's tokens (RFC 7517): the same set for every tenant.
-/// Keep it for as long as `Cache-Control` says, and read it again where a token names a key that
+/// The public keys that verify this tenant's tokens (RFC 7517), those to come included. Keep it
+/// for as long as `Cache-Control` says, and read it again where a token names a key that
 /// is not in it.
 #[utoipa::path(
     get,
@@ -28,12 +28,12 @@ use crate::{app::App, error::Result, flows::keys, http::door::Door};
 )]
 pub(super) async fn tenant_jwks(door: Door) -> Result<Response> {
     let cx = door.open_to_all().await?;
-    answer(&cx.app).await
+    answer(&cx.app, Realm::Tenant(cx.tenant.id)).await
 }
 
 /// Platform JWKS
 ///
-/// The public keys that verify every token of this instance.
+/// The public keys that verify the platform's tokens.
 #[utoipa::path(
     get,
     path = "/api/v1/platform/.well-known/jwks.json",
@@ -42,11 +42,11 @@ pub(super) async fn tenant_jwks(door: Door) -> Result<Response> {
     responses((status = 200, description = "Successful Response", body = serde_json::Value))
 )]
 pub(super) async fn platform_jwks(State(app): State<Arc<App>>) -> Result<Response> {
-    answer(&app).await
+    answer(&app, Realm::Platform).await
 }
 
-async fn answer(app: &App) -> Result<Response> {
-    let keys = keys::published(app, crate::id::Realm::Platform).await?;
+async fn answer(app: &App, realm: Realm) -> Result<Response> {
+    let keys = keys::published(app, realm).await?;
     let headers = [
         (header::CONTENT_TYPE, "application/json"),
         (header::CACHE_CONTROL, "public, max-age=300"),

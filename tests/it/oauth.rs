@@ -3,6 +3,7 @@
 mod authorize;
 mod clients;
 mod code;
+mod conformance;
 mod device;
 mod direct;
 mod discovery;

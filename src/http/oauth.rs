@@ -85,7 +85,7 @@ impl FromRequestParts<Arc<App>> for Protocol {
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self> {
         // The route as it stands: of the address, a nested router sees the rest alone.
         let route = parts.extensions.get::<MatchedPath>().map_or("", MatchedPath::as_str);
-        let is_platform = route.starts_with("/api/v1/platform/");
+        let is_platform = !route.contains("{tenant_slug}");
         let door = if is_platform {
             Door::unnamed(parts, app)
         } else {

@@ -88,6 +88,9 @@ impl FromRequestParts<Arc<App>> for Protocol {
             .extensions
             .get::<MatchedPath>()
             .is_some_and(|route| !route.as_str().contains("{tenant_slug}"));
+        // The route as it stands: of the address, a nested router sees the rest alone.
+        let route = parts.extensions.get::<MatchedPath>().map_or("", MatchedPath::as_str);
+        let is_platform = !route.contains("{tenant_slug}");
         let door = if is_platform {
             Door::unnamed(parts, app)
         } else {

@@ -1,6 +1,8 @@
 //! OAuth 2.0 and OpenID Connect, through the endpoints that clients use.
 
 mod authorize;
+mod authorized_apps;
+mod backchannel;
 mod clients;
 mod code;
 mod conformance;

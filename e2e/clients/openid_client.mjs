@@ -156,9 +156,11 @@ await run({
     const config = await basic(apps.device);
     const started = await client.initiateDeviceAuthorization(config, { scope: "openid email" });
     assert.ok(started.user_code && started.verification_uri_complete.includes(started.user_code), JSON.stringify(started));
+    const who = visitor();
+    await signIn(await basic(apps.web), { who });
     const signal = AbortSignal.timeout(30_000);
     const polled = client.pollDeviceAuthorizationGrant(config, started, undefined, { signal });
-    const [got] = await Promise.all([polled, confirm(visitor(), started.verification_uri_complete)]);
+    const [got] = await Promise.all([polled, confirm(who, started.verification_uri_complete)]);
     assert.equal((await client.fetchUserInfo(config, got.access_token, got.claims().sub)).email, person.email);
     await verified(config, got.id_token, { audience: apps.device.client_id });
   },

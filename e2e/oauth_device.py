@@ -29,7 +29,7 @@ class Television:
         return answer.json.get("error", answer.json)
 
 
-def decide(world, name, button):
+def decide(world, name, button, end):
     """Opens the address, signs in, and says a word; the television."""
     server = oauth.server(world)
     television = Television(server)
@@ -48,7 +48,7 @@ def decide(world, name, button):
         wait_for("the question", lambda: browser.shows("television", GRACE))
         assert browser.width() <= 0
         browser.click(button)
-        wait_for("the end", lambda: not browser.shows(GRACE) and browser.shows("television"))
+        wait_for("the end", lambda: browser.shows("your device", end))
     return television
 
 
@@ -59,9 +59,9 @@ def answered(television):
 
 
 def test_allowing(world):
-    tokens = answered(decide(world, "device_allowing", "#allow"))
+    tokens = answered(decide(world, "device_allowing", "#allow", "connected"))
     assert tokens["access_token"] and tokens["id_token"], tokens
 
 
 def test_denying(world):
-    assert answered(decide(world, "device_denying", "#deny")) == "access_denied"
+    assert answered(decide(world, "device_denying", "#deny", "not let in")) == "access_denied"

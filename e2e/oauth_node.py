@@ -2,6 +2,8 @@
 the tokens. They are strict about what the standards leave to a server's care, such as the issuer's
 name."""
 
+import json
+
 import oauth
 from oauth import REDIRECT, app
 
@@ -22,7 +24,9 @@ def prepared(world):
         "platform": app(server, "Platform service", "service", tenant=None, allowed_scopes=["admin:read"]),
     }
     shared = {"issuer": oauth.issuer(server), "base": server.base, "apps": apps, "redirect": REDIRECT}
-    return shared | oauth.person()
+    server.command("tenant", "update", "acme", "--set", "oauth.registration=token")
+    token = json.loads(server.command("--json", "app", "registration-token", "create", "--tenant", "acme"))
+    return shared | oauth.person() | {"registration_token": token["token"]}
 
 
 def test_openid_client(world):

@@ -159,4 +159,4 @@ def test_a_page_of_another_origin(world):
         page.browser.type("#email", GRACE)
         page.browser.type("#password", PASSWORD)
         page.browser.click("#submit")
-        wait_for("the fault", lambda: page.browser.shows("failed"))
+        wait_for("the fault", lambda: page.browser.shows("failed: typeerror: failed to fetch"))

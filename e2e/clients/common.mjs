@@ -6,11 +6,15 @@ import { readFileSync } from "node:fs";
 /** What the scenario hands over on standard input. */
 export const given = () => JSON.parse(readFileSync(0, "utf8"));
 
+const plain = (html) => html.replaceAll("&#x2f;", "/").replaceAll("&amp;", "&");
+
 /** A browser without pages: it keeps cookies and follows no redirect by itself. */
 export class Visitor {
   constructor({ base, tenant, email, password }) {
     Object.assign(this, { base, tenant, email, password });
     this.cookies = new Map();
+    // The titles of the pages of consent.
+    this.consents = [];
   }
 
   async send(url, options = {}) {
@@ -41,7 +45,39 @@ export class Visitor {
     assert.equal(data?.status, "success", `login: ${login.status}`);
     const back = await this.send(new URL(data.redirect_uri, this.base));
     assert.equal(back.status, 303, `resume: ${back.status} ${await back.text()}`);
-    return new URL(back.headers.get("location"));
+    return this.consent(new URL(back.headers.get("location"), this.base));
+  }
+
+  /** Says yes on the page of consent where one is in the way. */
+  async consent(location) {
+    if (!location.href.startsWith(this.base)) return location;
+    assert.match(location.pathname, /\/consent$/);
+    const page = await (await this.send(location)).text();
+    this.consents.push(/<h1[^>]*>([\s\S]*?)<\/h1>/.exec(page)[1].replace(/<[^>]*>/g, ""));
+    const answer = await this.submit(page, location);
+    const next = new URL(answer.headers.get("location") ?? assert.fail(await answer.text()), this.base);
+    if (!next.href.startsWith(this.base)) return next;
+    const back = await this.send(next);
+    return new URL(back.headers.get("location") ?? assert.fail(await back.text()));
+  }
+
+  /** Sends the first form of a page, filled in. */
+  async submit(page, address) {
+    const [, attributes, form] = /<form([^>]*method="post"[^>]*)>([\s\S]*?)<\/form>/.exec(page);
+    const fields = new URLSearchParams();
+    for (const [, input] of form.matchAll(/<input([^>]*)>/g)) {
+      const attribute = (name) => new RegExp(`\\b${name}="([^"]*)"`).exec(input)?.[1];
+      if (attribute("type") === "checkbox") continue;
+      const typed = { email: this.email, password: this.password }[attribute("name")];
+      fields.append(attribute("name"), typed ?? plain(attribute("value") ?? ""));
+    }
+    // As by the Enter key: its first button.
+    const button = /<button([^>]*type="submit"[^>]*)>/.exec(form)[1];
+    const name = /\bname="([^"]*)"/.exec(button)?.[1];
+    if (name) fields.append(name, /\bvalue="([^"]*)"/.exec(button)?.[1] ?? "");
+    const action = plain(/\baction="([^"]*)"/.exec(attributes)?.[1] ?? String(address));
+    const headers = { "content-type": "application/x-www-form-urlencoded", origin: this.base, "sec-fetch-site": "same-origin" };
+    return this.send(new URL(action, this.base), { method: "POST", body: fields.toString(), headers });
   }
 }
 

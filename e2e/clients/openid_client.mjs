@@ -5,7 +5,7 @@ import { createRemoteJWKSet, importJWK, jwtVerify } from "jose";
 import * as client from "openid-client";
 import { Visitor, given, run } from "./common.mjs";
 
-const { issuer, base, apps, redirect, ...person } = given();
+const { issuer, base, apps, redirect, registration_token, ...person } = given();
 const insecure = { execute: [client.allowInsecureRequests] };
 const visitor = () => new Visitor({ base, ...person });
 
@@ -156,11 +156,29 @@ await run({
     const config = await basic(apps.device);
     const started = await client.initiateDeviceAuthorization(config, { scope: "openid email" });
     assert.ok(started.user_code && started.verification_uri_complete.includes(started.user_code), JSON.stringify(started));
+    const who = visitor();
+    await signIn(await basic(apps.web), { who });
     const signal = AbortSignal.timeout(30_000);
     const polled = client.pollDeviceAuthorizationGrant(config, started, undefined, { signal });
-    const [got] = await Promise.all([polled, confirm(visitor(), started.verification_uri_complete)]);
+    const [got] = await Promise.all([polled, confirm(who, started.verification_uri_complete)]);
     assert.equal((await client.fetchUserInfo(config, got.access_token, got.claims().sub)).email, person.email);
     await verified(config, got.id_token, { audience: apps.device.client_id });
+  },
+
+  async "an application that registers itself, and what people are asked about it"() {
+    const metadata = { redirect_uris: [redirect], client_name: "Newcomer", scope: "openid email" };
+    const register = (initialAccessToken) =>
+      client.dynamicClientRegistration(new URL(issuer), metadata, undefined, { ...insecure, initialAccessToken });
+    await assert.rejects(register(undefined));
+    const config = await register(registration_token);
+    assert.equal(config.clientMetadata().client_name, "Newcomer");
+    const who = visitor();
+    const tokens = await signIn(config, { who, scope: "openid email" });
+    assert.deepEqual(who.consents, ["Allow Newcomer?"]);
+    assert.equal((await client.fetchUserInfo(config, tokens.access_token, tokens.claims().sub)).email, person.email);
+    // Asked once.
+    await signIn(config, { who, scope: "openid email", more: { prompt: "none" } });
+    assert.deepEqual(who.consents, ["Allow Newcomer?"]);
   },
 
   async "signing out, and back to the application"() {
@@ -210,25 +228,7 @@ async function confirm(who, address) {
     const page = await answer.text();
     assert.equal(answer.status, 200, page);
     if (!/<form/.test(page)) return;
-    answer = await submit(who, page, answer.url);
+    answer = await who.submit(page, answer.url);
   }
   assert.fail(`the device's page came to no end: ${await answer.text()}`);
-}
-
-/** Sends the first form of a page, filled in. */
-async function submit(who, page, address) {
-  const [, attributes, form] = /<form([^>]*method="post"[^>]*)>([\s\S]*?)<\/form>/.exec(page);
-  const fields = new URLSearchParams();
-  for (const [, input] of form.matchAll(/<input([^>]*)>/g)) {
-    const attribute = (name) => new RegExp(`\\b${name}="([^"]*)"`).exec(input)?.[1];
-    if (attribute("type") === "checkbox") continue;
-    const value = { email: person.email, password: person.password }[attribute("name")] ?? attribute("value") ?? "";
-    fields.append(attribute("name"), value.replaceAll("&amp;", "&"));
-  }
-  // As by the Enter key: its first button.
-  const button = /<button([^>]*type="submit"[^>]*)>/.exec(form)[1];
-  if (/\bname=/.test(button)) fields.append(/\bname="([^"]*)"/.exec(button)[1], /\bvalue="([^"]*)"/.exec(button)?.[1] ?? "");
-  const action = /\baction="([^"]*)"/.exec(attributes)?.[1]?.replaceAll("&amp;", "&") ?? address;
-  const headers = { "content-type": "application/x-www-form-urlencoded", origin: base, "sec-fetch-site": "same-origin" };
-  return who.send(new URL(action, base), { method: "POST", body: fields.toString(), headers });
 }

@@ -11,7 +11,7 @@ use super::{
     refresh::details,
 };
 use crate::{
-    crypto::{opaque::digest_text, refresh::RefreshToken},
+    crypto::{certificate::Certificate, opaque::digest_text, refresh::RefreshToken},
     domain::{
         audit::{Action, Actor, Event, Target},
         oauth::{
@@ -254,8 +254,8 @@ pub struct Bearing {
     pub proof: Option<String>,
     /// By which method the endpoint was called.
     pub method: &'static str,
-    /// The digest of the certificate that came along.
-    pub certificate: Option<String>,
+    /// The certificate (DER) that a trusted proxy says was shown.
+    pub certificate: Option<Vec<u8>>,
 }
 
 /// What the UserInfo endpoint answers.
@@ -333,7 +333,8 @@ async fn check_binding(ox: &Ox, claims: &Claims, bearing: &Bearing) -> Answered<
             return Err(bad_token().into());
         }
     }
-    if bound.x5t_s256.is_some() && bound.x5t_s256 != bearing.certificate {
+    let certificate = bearing.certificate.as_deref().and_then(Certificate::from_der);
+    if bound.x5t_s256.is_some() && bound.x5t_s256 != certificate.map(|it| it.digest()) {
         return Err(bad_token().into());
     }
     Ok(())

@@ -6,10 +6,13 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-use super::{Protocol, error, in_form, proof};
+use super::{Protocol, credentials, error, in_form, proof};
 use crate::{
     domain::oauth::{Denial, ErrorCode},
-    flows::oauth::shown_token::{Bearing, UserInfo, userinfo},
+    flows::oauth::{
+        origin,
+        shown_token::{Bearing, UserInfo, userinfo},
+    },
     http::door::text,
     secret::Secret,
 };
@@ -57,19 +60,38 @@ async fn answer(
 ) -> Response {
     let Some((token, by_dpop)) = shown else {
         let denial = Denial::new(ErrorCode::InvalidToken, "an access token is needed");
-        return error::challenge(denial.into(), false, false);
+        return pointed(protocol, error::challenge(denial.into(), false, false));
     };
     let proof = match proof(&protocol.door.headers) {
         Ok(proof) => proof,
-        Err(denial) => return error::challenge(denial.into(), by_dpop, true),
+        Err(denial) => return pointed(protocol, error::challenge(denial.into(), by_dpop, true)),
     };
-    let bearing = Bearing { token, by_dpop, proof, method, certificate: None };
+    let certificate = credentials::shown(&protocol.door).certificate;
+    let bearing = Bearing { token, by_dpop, proof, method, certificate };
     match userinfo(&protocol.ox, &bearing).await {
         Ok(UserInfo::Plain(claims)) => super::json(StatusCode::OK, &claims),
         Ok(UserInfo::Signed(jwt)) => {
             let kind = (header::CONTENT_TYPE, HeaderValue::from_static("application/jwt"));
             ([kind], jwt.expose().clone()).into_response()
         }
-        Err(failure) => error::challenge(failure, by_dpop, true),
+        Err(failure) => pointed(protocol, error::challenge(failure, by_dpop, true)),
     }
+}
+
+/// Says where a client finds out whom to ask for a token (RFC 9728 §5.1).
+fn pointed(protocol: &Protocol, mut response: Response) -> Response {
+    let ox = &protocol.ox;
+    let path = ox.oauth_base().replacen(origin(&ox.app), "", 1);
+    let base = format!("{}/.well-known/oauth-protected-resource{path}/userinfo", origin(&ox.app));
+    let Some(challenge) = response.headers_mut().get_mut(header::WWW_AUTHENTICATE) else {
+        return response;
+    };
+    let known = challenge.to_str().unwrap_or_default();
+    let comma = if known.contains(' ') { "," } else { "" };
+    if let Ok(value) =
+        HeaderValue::from_str(&format!("{known}{comma} resource_metadata=\"{base}\""))
+    {
+        *challenge = value;
+    }
+    response
 }

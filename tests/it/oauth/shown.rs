@@ -142,7 +142,12 @@ async fn the_token_comes_in_the_header_or_the_form_and_never_in_the_address() {
     assert_eq!(client.post_form(&path, &form).await.denied(400), "invalid_request");
     let bare = world.client().get(&format!("{path}?access_token={token}")).await;
     assert_eq!(bare.status, 401);
-    assert_eq!(bare.headers["www-authenticate"], "Bearer");
+    let challenge_header = bare.headers["www-authenticate"].to_str().unwrap().to_owned();
+    let named = challenge_header.strip_prefix("Bearer resource_metadata=\"http://127.0.0.1:8080");
+    let resource = world.client().get(named.unwrap().trim_end_matches('"')).await.json();
+    assert_eq!(resource["resource"], format!("http://127.0.0.1:8080{path}"));
+    let issuer = format!("http://127.0.0.1:8080/tenants/{}", acme.tenant.id);
+    assert_eq!(resource["authorization_servers"], json!([issuer]), "RFC 9728");
     // A token without openid has nothing to ask here.
     let challenge = challenge();
     let mut pairs = request(&made, &challenge);

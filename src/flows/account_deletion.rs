@@ -12,7 +12,7 @@ use crate::{
     },
     error::{Code, Error, Result},
     flows::{Caller, Cx, fresh_id, me::Me, outbox, password, tenants},
-    id::{RequestId, TenantId, UserId},
+    id::{Realm, RequestId, TenantId, UserId},
     mail::message::Message,
     store,
 };
@@ -41,13 +41,15 @@ pub fn rows(cx: &Cx, user: &User, event: Event) -> Result<Vec<Query>> {
     rows.extend([
         store::grants::end_all(tenant, id),
         store::consents::forget_all(tenant, id),
-        store::authorization_codes::forget(tenant, id, None),
-        store::device_codes::forget(tenant, id, None),
         store::email_changes::forget_all(tenant, id),
         store::tickets::void_of_user(tenant, id, cx.now),
         store::attempts::clear_user(tenant, id),
         cx.record(event)?,
     ]);
+    for realm in [Realm::Tenant(tenant), Realm::Platform] {
+        rows.push(store::authorization_codes::forget(tenant, realm, id, None));
+        rows.push(store::device_codes::forget(tenant, realm, id, None));
+    }
     Ok(rows)
 }
 

@@ -12,7 +12,7 @@ use crate::{
     },
     error::{Error, Result},
     flows::{applications, me::Me},
-    id::ApplicationId,
+    id::{ApplicationId, Realm},
     store,
 };
 
@@ -99,10 +99,12 @@ pub async fn revoke(me: &Me, client_id: &str) -> Result<()> {
         queries.extend([
             store::consents::revoke(tenant, user, id),
             store::grants::end_of_application(tenant, user, id),
-            store::authorization_codes::forget(tenant, user, Some(id)),
-            store::device_codes::forget(tenant, user, Some(id)),
             cx.record(event)?,
         ]);
+        for realm in [Realm::Tenant(tenant), Realm::Platform] {
+            queries.push(store::authorization_codes::forget(tenant, realm, user, Some(id)));
+            queries.push(store::device_codes::forget(tenant, realm, user, Some(id)));
+        }
     }
     if queries.is_empty() {
         return Err(Error::NotFound);

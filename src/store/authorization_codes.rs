@@ -159,10 +159,16 @@ pub fn burn(realm: Realm, digest: [u8; 32], now: Timestamp) -> Query {
 }
 
 /// Forgets the codes of a user, of one application or of all.
-pub fn forget(tenant: TenantId, user: UserId, application: Option<ApplicationId>) -> Query {
+pub fn forget(
+    tenant: TenantId,
+    realm: Realm,
+    user: UserId,
+    application: Option<ApplicationId>,
+) -> Query {
     sql("DELETE FROM authorization_codes WHERE user_tenant = $1 AND user_id = $2 \
-           AND ($3 IS NULL OR application_id = $3)")
+           AND ($3 IS NULL OR application_id = $3) AND realm = $4")
     .bind(tenant)
     .bind(user)
     .bind(application)
+    .bind(realm)
 }

@@ -41,6 +41,8 @@ pub async fn find(ox: &Ox, visitor: &Visitor, page: &'static str) -> Result<Opti
     if present.is_empty() {
         return Ok(None);
     }
+    // Cookies come in any order.
+    present.sort_by_key(|(one, _)| one.session.id);
     let realm = ox.realm().to_string();
     let mut parts: Vec<Vec<u8>> = vec![realm.into_bytes()];
     for (one, _) in &present {

@@ -256,8 +256,8 @@ pub enum KeysCommand {
         /// Whose.
         #[command(flatten)]
         realm: RealmOf,
-        /// Only the key of this algorithm: ES256, RS256 or EdDSA [default: each]
-        #[arg(long)]
+        /// Only the key of this algorithm [default: each that there is]
+        #[arg(long, ignore_case = true, value_parser = ["ES256", "RS256", "EdDSA"])]
         algorithm: Option<String>,
         /// Let it sign at once; the old key stays published until its tokens have ended
         #[arg(long)]

@@ -8,6 +8,7 @@ use super::{
     output::Table,
 };
 use crate::{
+    clock::Timestamp,
     domain::token::SigningAlgorithm,
     error::{Error, Result},
     flows::keys::rotation::{How, Standing, page, rotate, standing},
@@ -81,7 +82,7 @@ fn print(operator: &Operator, all: &[Standing]) -> Result<(), Failure> {
             key.algorithm.as_str().to_owned(),
             key.state.as_str().to_owned(),
             since.rfc3339(),
-            or_dash(until.map(|it| it.rfc3339())),
+            or_dash(until.map(Timestamp::rfc3339)),
             key.kid.clone(),
         ]);
     }
@@ -95,9 +96,9 @@ fn json_of(key: &Standing) -> Value {
         "algorithm": key.algorithm.as_str(),
         "state": key.state.as_str(),
         "created_at": key.created_at.rfc3339(),
-        "activates_at": key.activates_at.map(|it| it.rfc3339()),
-        "activated_at": key.activated_at.map(|it| it.rfc3339()),
-        "retired_at": key.retired_at.map(|it| it.rfc3339()),
-        "expires_at": key.expires_at.map(|it| it.rfc3339()),
+        "activates_at": key.activates_at.map(Timestamp::rfc3339),
+        "activated_at": key.activated_at.map(Timestamp::rfc3339),
+        "retired_at": key.retired_at.map(Timestamp::rfc3339),
+        "expires_at": key.expires_at.map(Timestamp::rfc3339),
     })
 }

@@ -131,13 +131,10 @@ impl ForeignKey {
                 Some(ForeignAlgorithm::from_name(name.as_str()?).filter(|it| it.kind() == kind)?)
             }
         };
-        let kid = match jwk.get("kid") {
-            None => None,
-            Some(kid) => Some(kid.as_str().filter(|it| it.len() <= LONGEST_KID)?.to_owned()),
-        };
+        let name = key_name(jwk)?;
         let first = jwk.get("x5c").and_then(|chain| chain.get(0)).and_then(Value::as_str);
         Some(Self {
-            kid,
+            kid: name,
             kind,
             algorithm,
             key,
@@ -213,6 +210,18 @@ impl ForeignKey {
                 algorithm.library(),
             )
             .unwrap_or(false)
+    }
+}
+
+/// The name of a key; outside `None`, where it is no name.
+#[expect(clippy::option_option, reason = "one that is not there, and one that is bad")]
+fn key_name(members: &Map<String, Value>) -> Option<Option<String>> {
+    match members.get("kid") {
+        None => Some(None),
+        Some(name) => {
+            let name = name.as_str().filter(|it| it.len() <= LONGEST_KID)?;
+            Some(Some(name.to_owned()))
+        }
     }
 }
 
@@ -324,10 +333,7 @@ impl JwsHeader {
             return None;
         }
         let algorithm = ForeignAlgorithm::from_name(members.get("alg")?.as_str()?)?;
-        let kid = match members.get("kid") {
-            None => None,
-            Some(kid) => Some(kid.as_str().filter(|it| it.len() <= LONGEST_KID)?.to_owned()),
-        };
+        let kid = key_name(&members)?;
         let typ = match members.get("typ") {
             None => String::new(),
             Some(typ) => {

@@ -82,25 +82,25 @@ mod tests {
         basic(&headers).map(|(name, secret)| (name, secret.expose().clone()))
     }
 
-    fn of(name: &str, secret: &str) -> Option<(String, String)> {
-        Some((name.to_owned(), secret.to_owned()))
+    fn of(name: &str, secret: &str) -> (String, String) {
+        (name.to_owned(), secret.to_owned())
     }
 
     #[test]
     fn name_and_secret_are_decoded_as_from_a_form() {
         // RFC 6749 §2.3.1.
         let rfc = by_basic(&["Basic czZCaGRSa3F0Mzo3RmpmcDBaQnIxS3REUmJuZlZkbUl3"]);
-        assert_eq!(rfc, of("s6BhdRkqt3", "7Fjfp0ZBr1KtDRbnfVdmIw"));
+        assert_eq!(rfc, Some(of("s6BhdRkqt3", "7Fjfp0ZBr1KtDRbnfVdmIw")));
         let encoded = |text: &str| format!("bAsIc {}", STANDARD.encode(text));
-        assert_eq!(by_basic(&[&encoded("a%3Ab+c:d%26&=:e")]), of("a:b c", "d&&=:e"));
-        assert_eq!(by_basic(&[&encoded("a:")]), of("a", ""));
+        assert_eq!(by_basic(&[&encoded("a%3Ab+c:d%26&=:e")]), Some(of("a:b c", "d&&=:e")));
+        assert_eq!(by_basic(&[&encoded("a:")]), Some(of("a", "")));
         assert_eq!(by_basic(&["Bearer x"]), None);
         assert_eq!(by_basic(&[]), None);
     }
 
     #[test]
     fn what_cannot_be_read_is_not_passed_over() {
-        let unreadable = of("", "");
+        let unreadable = Some(of("", ""));
         for bad in ["Basic", "Basic ", "Basic !!", "Basic YQ==", "Basic /w=="] {
             assert_eq!(by_basic(&[bad]), unreadable, "{bad}");
         }

@@ -148,17 +148,15 @@ pub fn sessions(app: &App, headers: &HeaderMap) -> Vec<(TenantId, SessionId, Tok
     CookieJar::from_headers(headers).iter().filter_map(session).collect()
 }
 
-fn request_name(app: &App, realm: Realm) -> String {
+fn realm_name(app: &App, kind: &str, realm: Realm) -> String {
     let realm = realm.to_string();
     let realm = realm.trim_start_matches("tnt_");
     let prefix = if app.config.public_url.scheme() == "https" { "__Host-" } else { "" };
-    format!("{prefix}cs_request_{realm}")
+    format!("{prefix}cs_{kind}_{realm}")
 }
 
-/// The cookie that a browser's pending authorization requests are bound to.
-#[must_use]
-pub fn request(app: &App, realm: Realm, browser: &Token) -> Cookie<'static> {
-    let mut cookie = Cookie::new(request_name(app, realm), browser.expose().to_owned());
+fn realm_cookie(app: &App, (kind, realm): (&str, Realm), value: String) -> Cookie<'static> {
+    let mut cookie = Cookie::new(realm_name(app, kind, realm), value);
     cookie.set_http_only(true);
     cookie.set_secure(app.config.public_url.scheme() == "https");
     // A browser comes back to us from other sites, by address.
@@ -167,11 +165,44 @@ pub fn request(app: &App, realm: Realm, browser: &Token) -> Cookie<'static> {
     cookie
 }
 
+/// A device waits while its person signs in, as long as its code lives.
+const WAITING_SECONDS: i64 = 600;
+
+/// The cookie of a browser that goes on to a device's page once somebody has signed in: the code
+/// that is shown there, where it is known.
+#[must_use]
+pub fn waiting_device(app: &App, realm: Realm, user_code: &str) -> Cookie<'static> {
+    let mut cookie = realm_cookie(app, ("usercode", realm), user_code.to_owned());
+    cookie.set_max_age(time::Duration::seconds(WAITING_SECONDS));
+    cookie
+}
+
+/// What takes that cookie away.
+#[must_use]
+pub fn no_waiting_device(app: &App, realm: Realm) -> Cookie<'static> {
+    let mut cookie = realm_cookie(app, ("usercode", realm), String::new());
+    cookie.set_max_age(time::Duration::ZERO);
+    cookie
+}
+
+/// The code of the device that waits; empty where it is not known, `None` where none waits.
+#[must_use]
+pub fn waiting_device_of(app: &App, realm: Realm, headers: &HeaderMap) -> Option<String> {
+    let jar = CookieJar::from_headers(headers);
+    Some(jar.get(&realm_name(app, "usercode", realm))?.value().to_owned())
+}
+
+/// The cookie that a browser's pending authorization requests are bound to.
+#[must_use]
+pub fn request(app: &App, realm: Realm, browser: &Token) -> Cookie<'static> {
+    realm_cookie(app, ("request", realm), browser.expose().to_owned())
+}
+
 /// What a browser's pending authorization requests are bound to.
 #[must_use]
 pub fn request_of(app: &App, realm: Realm, headers: &HeaderMap) -> Option<Token> {
     let jar = CookieJar::from_headers(headers);
-    Token::parse(jar.get(&request_name(app, realm))?.value())
+    Token::parse(jar.get(&realm_name(app, "request", realm))?.value())
 }
 
 /// The session's handle and secret in a request.

@@ -84,11 +84,6 @@ impl FromRequestParts<Arc<App>> for Protocol {
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self> {
         // The route, not the address: of a nested one only the end is left.
-        let is_platform = parts
-            .extensions
-            .get::<MatchedPath>()
-            .is_some_and(|route| !route.as_str().contains("{tenant_slug}"));
-        // The route as it stands: of the address, a nested router sees the rest alone.
         let route = parts.extensions.get::<MatchedPath>().map_or("", MatchedPath::as_str);
         let is_platform = !route.contains("{tenant_slug}");
         let door = if is_platform {

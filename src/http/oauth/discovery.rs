@@ -10,7 +10,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
@@ -42,7 +42,14 @@ use crate::{
 pub fn routes() -> Router<Arc<App>> {
     const OIDC: &str = "/.well-known/openid-configuration";
     const OAUTH: &str = "/.well-known/oauth-authorization-server";
-    let mut router = Router::new();
+    const RESOURCE: &str = "/.well-known/oauth-protected-resource";
+    let mut router = Router::new()
+        // Inserted before the path of the resource, our own UserInfo endpoint (RFC 9728 §3.1).
+        .route(
+            &format!("{RESOURCE}/api/v1/auth/tenants/{{tenant_slug}}/oauth/userinfo"),
+            get(of_resource),
+        )
+        .route(&format!("{RESOURCE}/api/v1/platform/oauth/userinfo"), get(of_resource));
     for kind in [OIDC, OAUTH] {
         let tenant = "/api/v1/auth/tenants/{tenant_slug}";
         router = router
@@ -60,12 +67,27 @@ pub fn routes() -> Router<Arc<App>> {
 }
 
 async fn of_realm(protocol: Protocol) -> Response {
-    answer(&protocol.ox)
+    answer(&document(&protocol.ox))
+}
+
+/// What a client has to know that comes to a resource of ours without a token (RFC 9728 §2).
+async fn of_resource(protocol: Protocol) -> Response {
+    let ox = &protocol.ox;
+    answer(&json!({
+        "resource": format!("{}/userinfo", ox.oauth_base()),
+        "resource_name": "UserInfo",
+        "authorization_servers": [ox.issuer()],
+        "jwks_uri": format!("{}/.well-known/jwks.json", ox.base()),
+        "scopes_supported": STANDARD,
+        "bearer_methods_supported": ["header", "body"],
+        "dpop_signing_alg_values_supported": FOREIGN,
+        "tls_client_certificate_bound_access_tokens": true,
+    }))
 }
 
 async fn of_platform(State(app): State<Arc<App>>, parts: Bare) -> Response {
     let door = Door::unnamed(&parts.0, &app);
-    answer(&Protocol::new(door, Flavour::Platform).ox)
+    answer(&document(&Protocol::new(door, Flavour::Platform).ox))
 }
 
 /// A tenant by its id.
@@ -83,7 +105,7 @@ async fn of_tenant(
     let id = named.tenant_id.parse().map_err(|_| Error::NotFound)?;
     let tenant = tenants::resolve_id(&app, id).await?;
     let door = Door::unnamed(&parts.0, &app);
-    Ok(answer(&Protocol::new(door, Flavour::Tenant(tenant)).ox))
+    Ok(answer(&document(&Protocol::new(door, Flavour::Tenant(tenant)).ox)))
 }
 
 /// The parts of a request as they came.
@@ -97,8 +119,8 @@ impl<S: Send + Sync> FromRequestParts<S> for Bare {
     }
 }
 
-fn answer(ox: &Ox) -> Response {
-    let mut response = super::json(StatusCode::OK, &document(ox));
+fn answer(document: &impl Serialize) -> Response {
+    let mut response = super::json(StatusCode::OK, document);
     let headers = response.headers_mut();
     let fixed = [
         (header::CACHE_CONTROL, "public, max-age=300"),
@@ -130,6 +152,7 @@ fn endpoints(ox: &Ox) -> Value {
         "introspection_endpoint": at("introspect"),
         "revocation_endpoint": at("revoke"),
         "userinfo_endpoint": at("userinfo"),
+        "protected_resources": [at("userinfo")],
         "end_session_endpoint": at("logout"),
         "device_authorization_endpoint": at("device_authorization"),
         "jwks_uri": format!("{}/.well-known/jwks.json", ox.base()),

@@ -8,14 +8,14 @@ use axum::{
     Router,
     extract::{Request, State},
     http::{HeaderMap, Uri},
-    response::{IntoResponse, Redirect, Response},
+    response::Response,
     routing::get,
 };
-use url::form_urlencoded;
 
 use super::{
     answer,
     protocol::{fault, no_realm, realm_look},
+    visit::{sent_on, with_cookies},
 };
 use crate::{
     app::App,
@@ -27,7 +27,10 @@ use crate::{
         guest::{self, Guest},
         origin,
     },
-    http::oauth::{Protocol, Unread, in_form, in_query, visitor::visitor},
+    http::{
+        cookies,
+        oauth::{Protocol, Unread, in_form, in_query, visitor::visitor},
+    },
     view::{
         Page,
         pages::{
@@ -61,7 +64,8 @@ async fn show(
         let Some(guest) = guest::find(&protocol.ox, &visitor_of(&protocol), PAGE).await? else {
             return Ok(to_sign_in(&protocol, filled.as_ref()));
         };
-        enter(&protocol, &guest, filled.map(|it| it.grouped()), false)
+        let page = enter(&protocol, &guest, filled.map(|it| it.grouped()), false)?;
+        Ok(arrived(&protocol, page))
     };
     shown.await.unwrap_or_else(|error| fault(&protocol, error))
 }
@@ -105,19 +109,23 @@ fn visitor_of(protocol: &Protocol) -> crate::flows::oauth::pending::Visitor {
     visitor(&protocol.ox, &protocol.door.headers)
 }
 
-/// Where a person signs in first, and comes back from.
+/// Where a person signs in first, and comes back from: a cookie tells that a device waits.
 fn to_sign_in(protocol: &Protocol, code: Option<&UserCode>) -> Response {
     let ox = &protocol.ox;
-    let mut query = form_urlencoded::Serializer::new(String::new());
-    query.append_pair("continue", "device");
-    if let Some(code) = code {
-        query.append_pair("user_code", &code.grouped());
-    }
     let base = match &ox.flavour {
         Flavour::Platform => origin(&ox.app).to_owned(),
         Flavour::Tenant(tenant) => format!("{}/t/{}", origin(&ox.app), tenant.slug),
     };
-    Redirect::to(&format!("{base}/login?{}", query.finish())).into_response()
+    let code = code.map(UserCode::grouped).unwrap_or_default();
+    let waits = cookies::waiting_device(&ox.app, ox.realm(), &code);
+    sent_on(&format!("{base}/login"), [waits])
+}
+
+/// The person is there: nothing waits for a sign-in any more.
+fn arrived(protocol: &Protocol, response: Response) -> Response {
+    let (app, realm) = (&protocol.ox.app, protocol.ox.realm());
+    let waits = cookies::waiting_device_of(app, realm, &protocol.door.headers);
+    with_cookies(response, waits.map(|_| cookies::no_waiting_device(app, realm)))
 }
 
 fn action(protocol: &Protocol) -> String {

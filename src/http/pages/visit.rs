@@ -18,12 +18,15 @@ use utoipa::ToSchema;
 
 use super::{AsPage, Look, look};
 use crate::{
-    domain::application::{Application, Origin},
+    domain::{
+        application::{Application, Origin},
+        oauth::device::UserCode,
+    },
     error::{Error, Result},
     flows::{
         Caller, Cx, base_url,
         oauth::{
-            Flavour, asking, authorize, hand_over,
+            Flavour, asking, authorize, hand_over, origin,
             pending::{self, Kept, Pending, Visitor},
         },
         session::open::SignedIn,
@@ -36,6 +39,7 @@ use crate::{
         headers,
         oauth::{Protocol, authorize::shown, visitor::visitor},
     },
+    id::Realm,
     text::Locale,
     view::{
         Page, PageFrame,
@@ -291,8 +295,22 @@ impl Visit {
             Some(Underway { kept, .. }) => {
                 hand_over::resumption(&self.protocol.ox, Some(&kept.handle))
             }
-            None => base_url(&cx.app, &cx.tenant),
+            None => self.device_page(cx).unwrap_or_else(|| base_url(&cx.app, &cx.tenant)),
         }
+    }
+
+    /// The page of a device that waits for this sign-in, of the tenant or of the platform.
+    fn device_page(&self, cx: &Cx) -> Option<String> {
+        let headers = &self.protocol.door.headers;
+        let (own, origin) = (base_url(&cx.app, &cx.tenant), origin(&cx.app).to_owned());
+        let places = [(Realm::Tenant(cx.tenant.id), own), (Realm::Platform, origin)];
+        places.into_iter().find_map(|(realm, base)| {
+            let code = cookies::waiting_device_of(&cx.app, realm, headers)?;
+            // Only what has the form of a code goes into an address.
+            let code = UserCode::parse(&code);
+            let query = code.map(|code| format!("?user_code={}", code.grouped()));
+            Some(format!("{base}/device{}", query.unwrap_or_default()))
+        })
     }
 
     /// Notes that somebody has signed in; the cookies that tell.

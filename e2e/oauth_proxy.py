@@ -73,6 +73,7 @@ def proxy(world, server, **more):
         redirect_uris=[f"{origin}/callback"],
         post_logout_redirect_uris=[f"{origin}/bye/"],
         allowed_scopes=["openid", "profile", "email"],
+        backchannel_logout_uri=f"{origin}/callback?logout=backchannel",
     )
     root = pathlib.Path(world.folder) / f"apache-{port}"
     for name, words in [("", "The page behind the proxy"), ("bye", "Signed out of the proxy")]:
@@ -111,7 +112,8 @@ def at(browser, url):
 def signed_in(world, name, **more):
     """Somebody who has come through to the page: server, browser and the page's origin."""
     apache()
-    server = oauth.server(world)
+    # In development, notices are also sent to this machine.
+    server = oauth.server(world, {"MODE": "development"})
     origin, errors = proxy(world, server, **more)
     with browsing(world, name) as browser:
         try:
@@ -156,3 +158,17 @@ def test_signing_out(world):
         # Signed out at both ends: neither remembers.
         browser.open(f"{origin}/")
         wait_for("the login page again", lambda: at(browser, f"{server.base}/t/acme/login"))
+
+
+def test_signing_out_elsewhere(world):
+    with signed_in(world, "behind_apache_signing_out_elsewhere") as (server, browser, origin):
+        browser.open(f"{server.base}/t/acme")
+        browser.click("main button[type=submit]")
+        wait_for("the login page", lambda: at(browser, f"{server.base}/t/acme/login") or browser.shows("signed out"))
+
+        # The proxy is told by a logout token, and forgets its own session.
+        def forgotten():
+            browser.open(f"{origin}/")
+            return at(browser, f"{server.base}/t/acme/login")
+
+        wait_for("the proxy to hear of it", forgotten)

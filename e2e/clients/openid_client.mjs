@@ -184,7 +184,8 @@ await run({
   async "signing out, and back to the application"() {
     const config = await basic(apps.web);
     const who = visitor();
-    const tokens = await signIn(config, { who });
+    const kept = await signIn(config, { who });
+    const tokens = await signIn(config, { who, scope: "openid profile", more: { prompt: "none" } });
     const address = client.buildEndSessionUrl(config, {
       post_logout_redirect_uri: redirect,
       id_token_hint: tokens.id_token,
@@ -195,6 +196,8 @@ await run({
     assert.equal(location.href, `${redirect}?state=bye`);
     await assert.rejects(signIn(config, { who, more: { prompt: "none" } }), error("login_required"));
     await assert.rejects(client.fetchUserInfo(config, tokens.access_token, tokens.claims().sub));
+    // What was asked for to work without the user goes on without the session (offline_access).
+    assert.ok((await client.refreshTokenGrant(config, kept.refresh_token)).access_token);
   },
 
   async "programs, at the tenant and at the platform"() {

@@ -298,18 +298,18 @@ async fn allowing(ox: &Ox, one: &Present, device: &Device) -> Result<(Query, Vec
                 Box::pin(store::consents::find(tx, *tenant, *user, *application))
             })
             .await?;
-        let consent = widened(ox, before, device)?;
+        let consent = widened(ox, before.as_ref(), device)?;
         rest.push(store::consents::put(tenant, user, &consent));
     }
     Ok((approve, rest))
 }
 
 /// What somebody has allowed before, and what he allows now.
-fn widened(ox: &Ox, before: Option<Consent>, device: &Device) -> Result<Consent> {
+fn widened(ox: &Ox, before: Option<&Consent>, device: &Device) -> Result<Consent> {
     const DOING: &str = "noting a consent";
     let request = &device.request;
-    let scope = before.as_ref().map(|it| Scope::from(it.scope.clone())).unwrap_or_default();
-    let details = before.as_ref().map_or("[]", |it| it.details.as_str());
+    let scope = before.map(|it| Scope::from(it.scope.clone())).unwrap_or_default();
+    let details = before.map_or("[]", |it| it.details.as_str());
     let mut details: Vec<serde_json::Value> = serde_json::from_str(details).doing(DOING)?;
     for one in &request.authorization_details {
         if !details.contains(one) {

@@ -355,6 +355,7 @@ fn application(application: &Application) -> ApplicationShown {
     }
 }
 
+#[expect(clippy::unnecessary_box_returns, reason = "it is an error, and those are small")]
 fn as_page(look: Look, error: Error) -> Box<Response> {
     let mut response = error.into_response();
     response.extensions_mut().insert(AsPage(look));

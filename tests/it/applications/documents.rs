@@ -41,6 +41,7 @@ impl Drop for Site {
 }
 
 impl Site {
+    #[expect(clippy::disallowed_methods, reason = "a server of the test's own")]
     async fn new() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/client.json", listener.local_addr().unwrap());

@@ -318,6 +318,7 @@ async fn open_registration_has_its_limits() {
 }
 
 /// A server on this machine that answers each request with `body`.
+#[expect(clippy::disallowed_methods, reason = "a server of the test's own")]
 async fn serving(body: &str) -> (String, tokio::task::JoinHandle<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = format!("http://{}/sector.json", listener.local_addr().unwrap());

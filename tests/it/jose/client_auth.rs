@@ -338,8 +338,8 @@ async fn who_keeps_no_secret_says_a_name_and_nothing_else() {
     assert!(!bench.takes_claims("1", json!({})).await);
 }
 
-fn der(pem: &str) -> Option<Vec<u8>> {
-    Some(Certificate::from_pem(pem).unwrap().der().to_vec())
+fn der(pem: &str) -> Vec<u8> {
+    Certificate::from_pem(pem).unwrap().der().to_vec()
 }
 
 async fn with_certificates(verified: bool, metadata: Value) -> Bench {
@@ -357,7 +357,7 @@ async fn with_certificates(verified: bool, metadata: Value) -> Bench {
 fn certified(bench: &Bench, pem: &str) -> Shown {
     Shown {
         client_id: Some(bench.row.client_id.clone()),
-        certificate: der(pem),
+        certificate: Some(der(pem)),
         ..Shown::default()
     }
 }
@@ -405,7 +405,7 @@ async fn a_certificate_of_an_authority_has_the_registered_name() {
 async fn a_certificate_of_its_own_making_has_a_registered_key() {
     let x5c = |pem: &str| {
         use base64::engine::general_purpose::STANDARD;
-        json!([STANDARD.encode(der(pem).unwrap())])
+        json!([STANDARD.encode(der(pem))])
     };
     let key = json!({
         "kty": "EC",

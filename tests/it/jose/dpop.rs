@@ -47,8 +47,8 @@ async fn a_proof_with_a_nonce_of_ours_names_its_key() {
     assert_eq!(nonce, fresh_nonce(&ox).unwrap());
     let jkt = shown(&ox, &signer.proof(&claims("1", Some(&nonce)))).await.unwrap();
     assert_eq!(jkt, thumbprint(&signer.jwk));
-    let none = check(&ox, None, &Endpoint { method: "POST", url: URL }, None).await;
-    assert_eq!(none.unwrap(), None, "nobody has to use it");
+    let nothing = check(&ox, None, &Endpoint { method: "POST", url: URL }, None).await;
+    assert_eq!(nothing.unwrap(), None, "nobody has to use it");
 }
 
 #[tokio::test]

@@ -20,6 +20,7 @@ struct Party {
     heard: Arc<Mutex<Vec<String>>>,
 }
 
+#[expect(clippy::disallowed_methods, reason = "a server of the test's own")]
 async fn listening(status: u16) -> Party {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/out", listener.local_addr().unwrap());
@@ -85,9 +86,9 @@ async fn oidcc_backchannel_rp_initiated_logout() {
     assert_eq!(world.count(WAITING).await, 0);
     let heard = app.heard().await;
     assert_eq!(heard.len(), 1);
-    let (head, body) = heard[0].split_once("\r\n\r\n").unwrap();
-    assert!(head.starts_with("POST /out HTTP/1.1"), "{head}");
-    assert!(head.to_lowercase().contains("content-type: application/x-www-form-urlencoded"));
+    let (start, body) = heard[0].split_once("\r\n\r\n").unwrap();
+    assert!(start.starts_with("POST /out HTTP/1.1"), "{start}");
+    assert!(start.to_lowercase().contains("content-type: application/x-www-form-urlencoded"));
     let token = body.strip_prefix("logout_token=").unwrap();
     let part = |place: usize| -> Value {
         let text = token.split('.').nth(place).unwrap();

@@ -191,7 +191,7 @@ async fn oau_17_no_more_scope_no_other_audience_no_dead_subject() {
     assert_eq!(answer.denied(400), "invalid_request");
     // Not a token that we have signed so.
     let text = subject.as_str().unwrap();
-    let (head, rest) = text.split_once('.').unwrap();
+    let (header, rest) = text.split_once('.').unwrap();
     let (body, signature) = rest.split_once('.').unwrap();
     let none = "eyJhbGciOiJub25lIiwidHlwIjoiYXQrand0In0";
     let last = if signature.ends_with('A') { 'Q' } else { 'A' };
@@ -199,8 +199,8 @@ async fn oau_17_no_more_scope_no_other_audience_no_dead_subject() {
     for forged in [
         format!("{none}.{body}."),
         format!("{none}.{body}.{signature}"),
-        format!("{head}.{body}."),
-        format!("{head}.{body}.{cut}{last}"),
+        format!("{header}.{body}."),
+        format!("{header}.{body}.{cut}{last}"),
         had["refresh_token"].as_str().unwrap().to_owned(),
         had["id_token"].as_str().unwrap().to_owned(),
         String::from("x"),

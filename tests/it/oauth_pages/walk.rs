@@ -75,7 +75,7 @@ async fn what_is_wrong_is_said_in_place_and_the_address_stays() {
 #[tokio::test]
 async fn a_password_that_is_due_and_an_address_that_is_not_proved_are_told() {
     let scene = Scene::new().await;
-    scene.world.user_with(&scene.acme, "new@example.com", password(), false).await;
+    scene.world.user_with(&scene.acme, "new@example.com", Some(password()), false).await;
     let due = "UPDATE users SET must_change_password = TRUE WHERE email = 'grace@example.com'";
     scene.world.execute(countersign::db::sql(due)).await;
     let mut browser = scene.world.client();
@@ -90,9 +90,9 @@ async fn a_password_that_is_due_and_an_address_that_is_not_proved_are_told() {
     assert!(browser.session().is_none());
 }
 
-fn password() -> Option<countersign::flows::users::Credential> {
+fn password() -> countersign::flows::users::Credential {
     let password = countersign::domain::password::Password::parse(PASSWORD).unwrap();
-    Some(countersign::flows::users::Credential::Password(password))
+    countersign::flows::users::Credential::Password(password)
 }
 
 #[tokio::test]

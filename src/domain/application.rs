@@ -200,6 +200,12 @@ impl Application {
         self.origin == Origin::Operator && self.metadata.first_party.unwrap_or(true)
     }
 
+    /// Whether an address is one of a scheme that other programs on the device could claim, too.
+    #[must_use]
+    pub fn answers_by_scheme(&self, redirect_uri: &str) -> bool {
+        !redirect_uri.starts_with("https://") && !redirect_uri.starts_with("http://")
+    }
+
     /// Whether its tokens have to be bound to a key of its own (RFC 9449, RFC 8705).
     #[must_use]
     pub fn needs_bound_tokens(&self) -> bool {

@@ -317,9 +317,14 @@ impl Shown<'_> {
         self.mint(found, &next).await.map(Some)
     }
 
-    /// Ends the family and its session: of two who hold the same token, one has no right to it.
+    /// Ends the family: of two who hold the same token, one has no right to it. The portal's session
+    /// is the family's own and ends with it; an application's is shared with others and does not.
     async fn end(&self, caller: &Caller, found: &Found) -> Result<()> {
         let (user, tenant) = (found.user, self.tenant);
+        let own_session = match self.party {
+            Party::Own(_) => found.session,
+            Party::Application(_) => None,
+        };
         let target = Target::User(Some(user));
         let event =
             Event::failure(Action::RefreshTokenReused, Actor::Anonymous, target, "token_reused")
@@ -328,7 +333,7 @@ impl Shown<'_> {
         let audit = record(self.app, (tenant, self.now), caller, event)?;
         self.app
             .db
-            .write((tenant, self.id, found.session, audit), |tx, (tenant, id, session, audit)| {
+            .write((tenant, self.id, own_session, audit), |tx, (tenant, id, session, audit)| {
                 Box::pin(async move {
                     let ended = match session {
                         Some(session) => store::sessions::end(tx, *tenant, *session).await?,

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     app::App,
-    domain::token::ACCOUNT,
+    domain::token::{ACCOUNT, PORTAL},
     error::{Code, Error, Result},
     flows::{
         me::{Enroller, Me},
@@ -77,7 +77,9 @@ impl FromRequestParts<Arc<App>> for Enrolling {
 
 async fn by_token(door: &Door, token: &str) -> Result<Me> {
     let claims = tokens::verify(door.app(), token, door.now()).await?;
-    if !claims.allows(ACCOUNT) {
+    // An application's token is never good for this, whatever scopes it may be allowed: it acts for
+    // a person, and this is where he says what it may do.
+    if claims.client_id != PORTAL || claims.act.is_some() || !claims.allows(ACCOUNT) {
         return Err(Error::Forbidden(Code::InsufficientScope));
     }
     let nobody = || Error::refused(Code::NotAuthenticated);

@@ -8,7 +8,9 @@ use super::*;
 use crate::error::Code;
 
 /// Keys that are put together at run time, and by whom.
-const COMPUTED: [&str; 6] = [
+const COMPUTED: [&str; 7] = [
+    // What came of a device: `http::pages::device`.
+    "page.device_done.",
     // One for each `domain::factor::Method`, in the mail that tells of a change.
     "method.",
     // One for each `error::Code`: `http::error` and `view::pages`.

@@ -119,7 +119,7 @@ fn device_samples(
         proof: own(),
         user_code: own(),
         application: own(),
-        logo_url: full.then(own),
+        logo_url: full.then(|| "/static/a-logo".to_owned()),
         scopes: if full { vec![own()] } else { Vec::new() },
         accounts: if full { vec![account(), account()] } else { vec![account()] },
         is_unclear: full,

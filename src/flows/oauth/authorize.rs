@@ -416,8 +416,11 @@ impl Journey {
                 is_another = *hinted != known_as;
             }
             if !self.application.skips_consent() {
-                allowed =
-                    Some(consented(ox, present, &self.application).await?.unwrap_or_default());
+                let before = consented(ox, present, &self.application).await?;
+                // Anybody on the device could have taken the address of this application (RFC 8252
+                // §8.6), so that the person is asked each time.
+                let is_sure = !self.application.answers_by_scheme(&self.request.redirect_uri);
+                allowed = Some(before.filter(|_| is_sure).unwrap_or_default());
             }
         }
         let facts = Facts {

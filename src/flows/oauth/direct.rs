@@ -56,7 +56,9 @@ pub async fn caller(cx: &Cx, token: &str) -> Result<String> {
         Err(fault) => return Err(fault),
     };
     // A token that is bound to a key is of no use without a proof, which nobody shows here.
-    if claims.subject != Subject::Program || claims.confirmation.is_bound() {
+    // Nor is one that was exchanged: it speaks of somebody else than it was handed to.
+    let is_own = claims.sub == claims.client_id && claims.act.is_none();
+    if claims.subject != Subject::Program || claims.confirmation.is_bound() || !is_own {
         return Err(bad());
     }
     let application = application(cx, &claims.client_id).await?.ok_or_else(bad)?;

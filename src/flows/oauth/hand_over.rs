@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::{
-    Flavour, Ox,
+    Flavour, Ox, asking,
     pending::{self, Visitor},
 };
 use crate::{
@@ -60,8 +60,13 @@ pub async fn redirect_uri(cx: &Cx, browser: Option<&Token>) -> Result<Option<Str
         return Ok(None);
     }
     let ox = at_tenant(cx);
-    let pending = pending::find(&ox, None, &visitor(browser)).await?;
-    Ok(pending.map(|_| resumption(&ox, None)))
+    let visitor = visitor(browser);
+    let Some(pending) = pending::find(&ox, None, &visitor).await? else { return Ok(None) };
+    // Whoever was chosen before has been replaced by who has just signed in.
+    if pending.chosen_session.is_some() {
+        asking::signed_in(&ox, &pending, &visitor, cx.tenant.id).await?;
+    }
+    Ok(Some(resumption(&ox, None)))
 }
 
 /// The address at which a pending request goes on.

@@ -15,7 +15,7 @@ use axum::{
 use super::{
     answer,
     protocol::{fault, no_realm, realm_look},
-    visit::{sent_on, with_cookies},
+    visit::{application, sent_on, with_cookies},
 };
 use crate::{
     app::App,
@@ -183,7 +183,7 @@ fn confirm(
         proof: guest.proof().expose().clone(),
         user_code: device.code.grouped(),
         application: device.application.name.clone(),
-        logo_url: device.application.metadata.logo_uri.clone(),
+        logo_url: application(&device.application).logo_url,
         scopes: device.request.scope.iter().map(str::to_owned).collect(),
         accounts: guest.accounts().into_iter().map(account).collect(),
         is_unclear,

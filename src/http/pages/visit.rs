@@ -346,7 +346,7 @@ fn query(handle: &str, realm: Option<&str>) -> String {
 
 /// What is shown of an application. Pictures only of those that an operator has made: what
 /// registers itself could show anybody's.
-fn application(application: &Application) -> ApplicationShown {
+pub(super) fn application(application: &Application) -> ApplicationShown {
     let logo = application.metadata.logo_uri.clone();
     let is_known = application.origin == Origin::Operator;
     ApplicationShown {

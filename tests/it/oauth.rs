@@ -12,5 +12,6 @@ mod discovery;
 mod exchange;
 mod logout;
 mod parties;
+mod people;
 mod refresh;
 mod shown;

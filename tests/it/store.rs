@@ -17,13 +17,14 @@ use countersign::{
     error::{Error, Result},
     flows::Cx,
     id::{
-        AuditId, CeremonyId, ChallengeId, DeviceId, EmailChangeId, GrantId, Id, MailId, PasskeyId,
-        RegistrationId, SessionId, TenantId, TicketId, TrustedDeviceId, UserId,
+        ApplicationId, AuditId, CeremonyId, ChallengeId, DeviceId, EmailChangeId, GrantId, Id,
+        MailId, PasskeyId, Realm, RegistrationId, SessionId, TenantId, TicketId, TrustedDeviceId,
+        UserId,
     },
     store::{
-        attempts, audit, captchas, challenges, credentials, devices, email_changes, factors,
-        grants, login, outbox, passkeys, registrations, sessions, tenants, tickets,
-        trusted_devices, users,
+        attempts, audit, authorization_codes, captchas, challenges, consents, credentials, devices,
+        email_changes, factors, grants, login, outbox, passkeys, registrations, session_clients,
+        sessions, tenants, tickets, trusted_devices, users,
     },
 };
 use serde_json::json;
@@ -44,6 +45,7 @@ struct Rows {
     session: SessionId,
     session_digest: [u8; 32],
     grant: GrantId,
+    application: ApplicationId,
     device: DeviceId,
     device_digest: [u8; 32],
     passkey: PasskeyId,
@@ -102,6 +104,12 @@ async fn full(world: &World, slug: &str) -> (Cx, Rows) {
     let session = one(world, "SELECT id FROM sessions").await;
     let grant = new_grant(session);
     assert_eq!(world.execute(grants::insert(cx.tenant.id, &grant)).await, 1);
+    let owner = countersign::domain::application::Owner::Tenant(cx.tenant.id);
+    let application = world.web(owner, json!({})).await.id;
+    let consent = new_consent(application);
+    assert_eq!(world.execute(consents::put(cx.tenant.id, user.id, &consent)).await, 1);
+    let family = new_family(fresh(), session, user.id, application);
+    assert_eq!(world.execute(grants::insert_of_application(cx.tenant.id, &family)).await, 1);
     let newest = countersign::flows::audit::newest(&world.app, cx.tenant.id, 1).await.unwrap();
     let reset = "SELECT digest FROM tickets WHERE purpose = 'reset_password'";
     let rows = Rows {
@@ -109,6 +117,7 @@ async fn full(world: &World, slug: &str) -> (Cx, Rows) {
         session,
         session_digest: digest(world, "SELECT secret_digest FROM sessions").await,
         grant: grant.id,
+        application,
         device: one(world, "SELECT id FROM devices").await,
         device_digest: digest(world, "SELECT digest FROM devices").await,
         passkey: passkey.id,
@@ -272,6 +281,61 @@ fn new_session(user: UserId) -> sessions::New {
     }
 }
 
+fn new_consent(application: ApplicationId) -> consents::Consent {
+    consents::Consent {
+        application,
+        scope: "openid".to_owned(),
+        details: "[]".to_owned(),
+        granted_at: START,
+        updated_at: START,
+    }
+}
+
+fn new_family(
+    id: GrantId,
+    session: SessionId,
+    user: UserId,
+    application: ApplicationId,
+) -> grants::NewOfApplication {
+    grants::NewOfApplication {
+        id,
+        session,
+        user,
+        application,
+        client_id: application.to_string(),
+        scope: "openid".to_owned(),
+        auth_methods: "pwd".to_owned(),
+        authenticated_at: START,
+        digest: [7; 32],
+        details: r#"{"realm": "platform"}"#.to_owned(),
+        offline_until: None,
+        now: START,
+    }
+}
+
+fn new_listener(session: SessionId, application: ApplicationId) -> session_clients::New {
+    session_clients::New {
+        session,
+        application,
+        realm: Realm::Platform,
+        sub: "x".to_owned(),
+        client_id: application.to_string(),
+        now: START,
+    }
+}
+
+fn new_code(rows: &Rows) -> authorization_codes::New {
+    authorization_codes::New {
+        digest: [9; 32],
+        application: rows.application,
+        session: rows.session,
+        user: rows.user.id,
+        request: "{}".to_owned(),
+        now: START,
+        expires_at: LATER,
+    }
+}
+
 fn new_grant(session: SessionId) -> grants::New {
     grants::New {
         id: fresh(),
@@ -355,6 +419,14 @@ const BOUND: &[(&str, Call)] = &[
     ("challenges::fail", Q(|t, it| challenges::fail(t, it.challenge))),
     ("challenges::set_email_code", Q(|t, it| challenges::set_email_code(t, it.challenge, SUBJECT, (5, START), START))),
     ("challenges::end_all", Q(|t, it| challenges::end_all(t, it.user.id))),
+    ("authorization_codes::insert", Q(|t, it| authorization_codes::insert(t, Realm::Platform, &new_code(it)))),
+    ("consents::find", F(|tx, t, it| Box::pin(async move {
+        Ok(maybe(consents::find(tx, t, it.user.id, it.application).await?.as_ref()))
+    }))),
+    ("consents::put", Q(|t, it| consents::put(t, it.user.id, &new_consent(it.application)))),
+    ("consents::revoke", Q(|t, it| consents::revoke(t, it.user.id, it.application))),
+    ("consents::of_user", F(|tx, t, it| Box::pin(async move { Ok(found(&consents::of_user(tx, t, it.user.id).await?)) }))),
+    ("consents::forget_all", Q(|t, it| consents::forget_all(t, it.user.id))),
     ("credentials::rehash", Q(|t, it| credentials::rehash(t, it.user.id, &it.hash, "x"))),
     ("credentials::hash", F(|tx, t, it| Box::pin(async move { Ok(maybe(credentials::hash(tx, t, it.user.id).await?.as_ref())) }))),
     ("credentials::recent", F(|tx, t, it| Box::pin(async move { Ok(found(&credentials::recent(tx, t, it.user.id, 9).await?)) }))),
@@ -421,6 +493,18 @@ const BOUND: &[(&str, Call)] = &[
     ("grants::rotate", Q(|t, it| grants::rotate(t, &rotation(it.grant)))),
     ("grants::hold_session", Q(|t, it| grants::hold_session(t, it.session, LATER, LATER))),
     ("grants::carry_over", Q(|t, it| grants::carry_over(t, it.session))),
+    ("grants::insert_of_application", Q(|t, it| {
+        grants::insert_of_application(t, &new_family(fresh(), it.session, it.user.id, it.application))
+    })),
+    ("grants::newest_in_session", F(|tx, t, it| Box::pin(async move {
+        Ok(maybe(grants::newest_in_session(tx, t, it.session, it.application).await?.as_ref()))
+    }))),
+    ("grants::of_applications", F(|tx, t, it| Box::pin(async move {
+        Ok(found(&grants::of_applications(tx, t, it.user.id, LATER).await?))
+    }))),
+    ("grants::end_of_application", Q(|t, it| grants::end_of_application(t, it.user.id, it.application))),
+    ("session_clients::note", Q(|t, it| session_clients::note(t, &new_listener(it.session, it.application)))),
+    ("users::known", F(|tx, t, it| Box::pin(async move { Ok(maybe(users::known(tx, t, it.user.id).await?.as_ref())) }))),
     ("grants::end_all", Q(|t, it| grants::end_all(t, it.user.id))),
     ("grants::end", Q(|t, it| grants::end(t, it.grant))),
     ("login::facts", F(|tx, t, _| Box::pin(async move { Ok(maybe(login::facts(tx, t, &search()).await?.user.as_ref())) }))),

@@ -23,7 +23,7 @@ use crate::{
         tenant::Tenant,
         token::{self, SigningAlgorithm, Use, context_class},
     },
-    error::Result,
+    error::{Context, Result},
     flows::{
         keys,
         tokens::{
@@ -369,7 +369,7 @@ pub async fn begin(beginning: &Beginning<'_>) -> Result<(Vec<Query>, Minted)> {
         auth_methods: grantee.auth_methods.to_owned(),
         authenticated_at: grantee.authenticated_at,
         digest: refresh.digest(),
-        details: serde_json::to_string(grantee.details).unwrap_or_default(),
+        details: serde_json::to_string(grantee.details).doing("keeping a family of tokens")?,
         offline_until: offline.then_some(outliving.lives.absolute),
         now,
     };

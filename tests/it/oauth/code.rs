@@ -279,7 +279,7 @@ async fn people_are_known_by_another_name_in_each_sector() {
 
 #[tokio::test]
 async fn single_claims_come_where_they_were_asked_for() {
-    let (_, _, made, mut browser) = world().await;
+    let (_world, _, made, mut browser) = world().await;
     let claims = json!({
         "userinfo": {"given_name": {"essential": true}, "email": null},
         "id_token": {"family_name": null, "auth_time": {"essential": true}},

@@ -36,14 +36,14 @@ async fn userinfo(world: &World, tokens: &Value) -> Value {
 
 #[tokio::test]
 async fn oidcc_ensure_request_without_nonce_succeeds_for_code_flow() {
-    let (_, _, made, mut browser) = world().await;
+    let (_world, _, made, mut browser) = world().await;
     let tokens = tokens(&mut browser, &made, &[("nonce", "")]).await;
     assert!(said(&tokens["id_token"]).get("nonce").is_none());
 }
 
 #[tokio::test]
 async fn oidcc_display_and_locales_disturb_nobody() {
-    let (_, _, made, mut browser) = world().await;
+    let (_world, _, made, mut browser) = world().await;
     for more in [
         ("display", "page"),
         ("display", "popup"),
@@ -112,7 +112,7 @@ async fn oidcc_codereuse_30seconds() {
 
 #[tokio::test]
 async fn oidcc_request_uri_and_unsigned_object_are_refused_as_not_supported() {
-    let (_, _, made, mut browser) = world().await;
+    let (_world, _, made, mut browser) = world().await;
     let uri = [("request_uri", "https://app.example.com/request.jwt")];
     let answer = asked(&mut browser, &made, &uri).await;
     assert_eq!(answer.sent("error").unwrap(), "request_uri_not_supported", "OAU-14");
@@ -135,7 +135,7 @@ async fn oidcc_idtoken_unsigned_is_had_by_nobody() {
 
 #[tokio::test]
 async fn oidcc_form_post_answers_and_errors_travel_in_a_form() {
-    let (_, _, made, mut browser) = world().await;
+    let (_world, _, made, mut browser) = world().await;
     let page = asked(&mut browser, &made, &[("response_mode", "form_post")]).await;
     let code = page.text.split("name=\"code\" value=\"").nth(1).unwrap();
     let code = code.split('"').next().unwrap();

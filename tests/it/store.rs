@@ -8,6 +8,7 @@ use countersign::{
     crypto::opaque::{digest_text, sha256},
     db::{Query, Tx, Work, sql},
     domain::{
+        application::Owner,
         audit::Record,
         factor::Method,
         session::{Expiry, Persistence},
@@ -69,6 +70,17 @@ async fn digest(world: &World, text: &'static str) -> [u8; 32] {
     world.rows::<Vec<u8>>(sql(text)).await.remove(0).try_into().unwrap()
 }
 
+/// An application that a user has allowed something, and that has tokens.
+async fn allowed(world: &World, cx: &Cx, (user, session): (UserId, SessionId)) -> ApplicationId {
+    let (tenant, owner) = (cx.tenant.id, Owner::Tenant(cx.tenant.id));
+    let application = world.web(owner, json!({})).await.id;
+    let consent = new_consent(application);
+    assert_eq!(world.execute(consents::put(tenant, user, &consent)).await, 1);
+    let family = new_family(fresh(), session, user, application);
+    assert_eq!(world.execute(grants::insert_of_application(tenant, &family)).await, 1);
+    application
+}
+
 /// A tenant in which everything has happened.
 async fn full(world: &World, slug: &str) -> (Cx, Rows) {
     let cx = world.tenant(slug, r#"{"registration": {"enabled": true}}"#).await;
@@ -104,12 +116,7 @@ async fn full(world: &World, slug: &str) -> (Cx, Rows) {
     let session = one(world, "SELECT id FROM sessions").await;
     let grant = new_grant(session);
     assert_eq!(world.execute(grants::insert(cx.tenant.id, &grant)).await, 1);
-    let owner = countersign::domain::application::Owner::Tenant(cx.tenant.id);
-    let application = world.web(owner, json!({})).await.id;
-    let consent = new_consent(application);
-    assert_eq!(world.execute(consents::put(cx.tenant.id, user.id, &consent)).await, 1);
-    let family = new_family(fresh(), session, user.id, application);
-    assert_eq!(world.execute(grants::insert_of_application(cx.tenant.id, &family)).await, 1);
+    let application = allowed(world, &cx, (user.id, session)).await;
     let newest = countersign::flows::audit::newest(&world.app, cx.tenant.id, 1).await.unwrap();
     let reset = "SELECT digest FROM tickets WHERE purpose = 'reset_password'";
     let rows = Rows {

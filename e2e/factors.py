@@ -62,12 +62,15 @@ def check_token(server, token, user):
     except ImportError:
         raise Skip("no PyJWT")
     tenant = json.loads(jwt.utils.base64url_decode(token.split(".")[1]))["tenant_id"]
+    sets = {}
     for path in ("auth/tenants/acme", "platform"):
         keys = json.loads(urllib.request.urlopen(f"{server.base}/api/v1/{path}/.well-known/jwks.json").read())["keys"]
         assert {key["alg"] for key in keys} == {"ES256", "RS256", "EdDSA"} and not any("d" in key for key in keys), keys
-        key = next(key for key in keys if key["kid"] == jwt.get_unverified_header(token)["kid"])
-        public = jwt.PyJWK(key).key
-        claims = jwt.decode(token, public, algorithms=["ES256"], audience="portal", issuer=f"{server.base}/tenants/{tenant}")
+        sets[path] = {key["kid"]: key for key in keys}
+    kid = jwt.get_unverified_header(token)["kid"]
+    assert kid not in sets["platform"], "a tenant's keys are its own"
+    public = jwt.PyJWK(sets["auth/tenants/acme"][kid]).key
+    claims = jwt.decode(token, public, algorithms=["ES256"], audience="portal", issuer=f"{server.base}/tenants/{tenant}")
     assert claims["sub"] == user and claims["client_id"] == "portal" and claims["exp"] - claims["iat"] == 3600, claims
 
 

@@ -213,8 +213,9 @@ impl Redemption<'_> {
             now: ox.now,
         };
         let nonce = request.nonce.as_deref();
-        let beginning =
-            Beginning { grantee, session: found.session, scope: &scope, nonce, audience };
+        let (session, refreshes) =
+            (found.session, mint::may_refresh(&self.client.application, &scope));
+        let beginning = Beginning { grantee, session, scope: &scope, nonce, audience, refreshes };
         let (mut must, minted) = mint::begin(&beginning).await?;
         must.push(store::authorization_codes::redeem(ox.realm(), self.digest, grant, ox.now));
         let also = mint::hears_of_end(&grantee, found.session)?;

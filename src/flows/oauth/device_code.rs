@@ -152,7 +152,9 @@ impl Poll<'_> {
             now: ox.now,
         };
         let (session, audience) = (allowed.session, Vec::new());
-        let beginning = Beginning { grantee, session, scope: &scope, nonce: None, audience };
+        let refreshes = mint::may_refresh(&self.client.application, &scope);
+        let beginning =
+            Beginning { grantee, session, scope: &scope, nonce: None, audience, refreshes };
         let (mut must, minted) = mint::begin(&beginning).await?;
         must.push(store::device_codes::redeem(ox.realm(), self.digest, grant, ox.now));
         let also = mint::hears_of_end(&grantee, allowed.session)?;

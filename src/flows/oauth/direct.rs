@@ -11,7 +11,7 @@ use super::{
 use crate::{
     db::Query,
     domain::{
-        application::{Application, Owner},
+        application::{Application, Owner, REFRESH_TOKEN},
         oauth::{claims::ClaimsRequest, request::personal_scopes},
     },
     error::{Code, Context, Error, Result},
@@ -124,6 +124,8 @@ pub async fn prepare(
         scope: &scope,
         nonce: None,
         audience: Vec::new(),
+        // It has nobody to send through a browser again.
+        refreshes: application.may_use(REFRESH_TOKEN),
     };
     let (mut queries, minted) = mint::begin(&beginning).await?;
     queries.extend(mint::hears_of_end(&grantee, facts.session)?);

@@ -328,6 +328,8 @@ pub struct Beginning<'a> {
     pub nonce: Option<&'a str>,
     /// Where the first access token is to be used; empty: as the family.
     pub audience: Vec<String>,
+    /// Whether a refresh token is handed out.
+    pub refreshes: bool,
 }
 
 /// The first tokens of a family, and the statements that make it: each must change one row.
@@ -337,7 +339,7 @@ pub struct Beginning<'a> {
 pub async fn begin(beginning: &Beginning<'_>) -> Result<(Vec<Query>, Minted)> {
     let Beginning { grantee, scope, .. } = beginning;
     let (app, tenant, now) = (grantee.app, grantee.tenant.id, grantee.now);
-    let offline = scope.has(scope::OFFLINE_ACCESS) && may_refresh(grantee.application, scope);
+    let offline = scope.has(scope::OFFLINE_ACCESS) && beginning.refreshes;
     let outliving = Grantee {
         session: if offline { None } else { Some(beginning.session) },
         lives: if offline { offline_use(grantee.application, now) } else { grantee.lives },
@@ -382,7 +384,7 @@ pub async fn begin(beginning: &Beginning<'_>) -> Result<(Vec<Query>, Minted)> {
         access_token,
         token_type: confirmation.token_type(),
         expires_in,
-        refresh_token: may_refresh(grantee.application, scope).then(|| refresh.text()),
+        refresh_token: beginning.refreshes.then(|| refresh.text()),
         id_token,
         scope: scope.to_string(),
         authorization_details: grantee.details.authorization_details.clone(),

@@ -30,7 +30,7 @@ fn bearing(world: &World, token: &Value) -> Client {
 }
 
 fn metadata() -> Value {
-    json!({"allowed_scopes": ["openid", "email", "offline_access", "files:read", "admin:write"]})
+    json!({"allowed_scopes": ["openid", "email", "files:read", "admin:write"]})
 }
 
 const TENANT: &str = "/api/v1/auth/tenants/acme/oauth/token";
@@ -57,7 +57,7 @@ async fn whoever_signs_in_there_brings_the_application_tokens() {
             (&access["sub"], &access["client_id"]),
             (&json!(user.id.to_string()), &json!(made.client_id))
         );
-        assert_eq!(access["scope"], "openid email offline_access files:read", "and no admin:write");
+        assert_eq!(access["scope"], "openid email files:read", "and no admin:write");
         assert_eq!(said(&data["id_token"])["email"], GRACE);
         // They are refreshed where the application is at home.
         let form = encoded(&[

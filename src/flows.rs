@@ -204,6 +204,32 @@ pub fn record(
     Ok(store::audit::append(tenant, record))
 }
 
+/// Writes statements of which each of `must` has to change exactly one row: all of them with
+/// `also`, or none. `false`: none, since something that they rest on no longer holds.
+///
+/// # Errors
+/// Where the database fails.
+pub async fn all_or_nothing(app: &App, must: Vec<Query>, also: Vec<Query>) -> Result<bool> {
+    let count = must.len();
+    let queries: Vec<Query> = must.into_iter().chain(also).collect();
+    let written = app
+        .db
+        .write((count, queries), |tx, (count, queries)| {
+            Box::pin(async move {
+                let counts = tx.pipeline(queries.clone()).await?;
+                // An error, so that nothing of it stays.
+                let held = counts.iter().take(*count).all(|changed| *changed == 1);
+                if held { Ok(()) } else { Err(Error::NotFound) }
+            })
+        })
+        .await;
+    match written {
+        Ok(()) => Ok(true),
+        Err(Error::NotFound) => Ok(false),
+        Err(fault) => Err(fault),
+    }
+}
+
 /// A fresh identifier of something made at `now`.
 ///
 /// # Errors

@@ -173,6 +173,18 @@ impl From<Error> for Failure {
 }
 
 impl Failure {
+    /// What is said of it where no nonce can be handed out.
+    ///
+    /// # Errors
+    /// A fault stays one.
+    pub fn into_denial(self) -> Result<Denial> {
+        match self {
+            Self::Denied(denial) => Ok(denial),
+            Self::NeedsNonce(_) => Ok(Denial::request("a nonce is missing")),
+            Self::Fault(fault) => Err(fault),
+        }
+    }
+
     /// The protocol's code for it.
     #[must_use]
     pub fn code(&self) -> ErrorCode {

@@ -19,9 +19,9 @@ use crate::{
         tenant::{Slug, Tenant},
         token::{Client, Use, Verdict, access_expiry, context_class, idle_limit, judge},
     },
-    error::{Code, Context, Error, Result},
+    error::{Context, Result},
     flows::{
-        Caller, Cx, keys,
+        Caller, Cx, all_or_nothing, keys,
         oauth::{Answered, issuer, mint::token_id, refresh::Presented},
         record,
     },
@@ -64,12 +64,6 @@ impl SessionFacts {
             lives: Use { persistence: new.persistence, absolute: new.expiry.absolute },
         }
     }
-}
-
-/// The client of our own that has an id; `None`: an application, or nobody.
-#[must_use]
-pub fn own_client(id: &str) -> Option<Client> {
-    Client::named(id)
 }
 
 /// What a client is handed.
@@ -221,10 +215,6 @@ fn bad() -> Denial {
     Denial::grant("the refresh token is unknown, used, revoked, or of another application")
 }
 
-fn refused() -> Error {
-    Error::refused(Code::InvalidRefreshToken)
-}
-
 /// A refresh token of ours that was shown.
 struct Shown<'a> {
     app: &'a Arc<App>,
@@ -277,22 +267,8 @@ impl Shown<'_> {
             .map(|session| store::grants::hold_session(self.tenant, session, idle, self.now));
         let mut queries: Vec<Query> = hold.into_iter().collect();
         queries.push(store::grants::rotate(self.tenant, &rotation));
-        let written = self
-            .app
-            .db
-            .write(queries, |tx, queries| {
-                Box::pin(async move {
-                    let counts = tx.pipeline(queries.clone()).await?;
-                    // Nothing of it may stay where one of them changed nothing.
-                    if counts.iter().all(|count| *count == 1) { Ok(()) } else { Err(refused()) }
-                })
-            })
-            .await;
-        match written {
-            Ok(()) => Ok(Some(refreshed)),
-            Err(Error::Refused(_)) => Ok(None),
-            Err(fault) => Err(fault),
-        }
+        let is_made = all_or_nothing(self.app, queries, Vec::new()).await?;
+        Ok(is_made.then_some(refreshed))
     }
 
     /// New tokens, and the same refresh token again.

@@ -91,10 +91,11 @@ impl FromRequestParts<Arc<App>> for Protocol {
         } else {
             Door::from_request_parts(parts, app).await?
         };
-        let flavour = if is_platform {
-            Flavour::Platform
-        } else {
-            Flavour::Tenant(tenants::resolve(app, door.slug()).await?)
+        let known = parts.extensions.get::<Flavour>().cloned();
+        let flavour = match known {
+            Some(known) => known,
+            None if is_platform => Flavour::Platform,
+            None => Flavour::Tenant(tenants::resolve(app, door.slug()).await?),
         };
         Ok(Self::new(door, flavour))
     }

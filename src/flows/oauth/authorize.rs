@@ -28,18 +28,28 @@ use crate::{
         },
         tenant::Tenant,
     },
-    error::{Context, Error, Result},
-    flows::applications::{self, Registered},
+    error::{Context, Result},
+    flows::{
+        all_or_nothing,
+        applications::{self, Registered},
+    },
     store::{self, consents::Consent},
 };
 
 /// What is sent to the application.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Answer {
     /// Where to, and how.
     pub back: ReturnPath,
-    /// What: names and values.
+    /// What: names and values; one may be a code.
     pub parameters: Vec<(&'static str, String)>,
+}
+
+/// The names only: a code is a secret.
+impl std::fmt::Debug for Answer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_set().entries(self.parameters.iter().map(|(name, _)| name)).finish()
+    }
 }
 
 /// A page of ours that a person has to see first.
@@ -101,13 +111,20 @@ pub async fn begin(ox: &Ox, given: Parameters, visitor: &Visitor) -> Result<Outc
     }
 }
 
-/// Goes on with a pending request: after a sign-in, or a choice.
+/// Goes on with the pending request of a handle, as it came, or without one with the browser's
+/// newest: after a sign-in, or a choice.
 ///
 /// # Errors
 /// Where the database fails.
-pub async fn resume(ox: &Ox, handle: Option<&Token>, visitor: &Visitor) -> Result<Outcome> {
-    match pending::need(ox, handle, visitor).await {
-        Ok(pending) => go_on(ox, pending, visitor, (handle, false)).await,
+pub async fn resume(ox: &Ox, handle: Option<&str>, visitor: &Visitor) -> Result<Outcome> {
+    let handle = match handle.map(self::handle) {
+        // What has not the form of one is as good as one that has expired.
+        Some(None) => return Ok(Outcome::Refused(pending::expired())),
+        Some(known) => known,
+        None => None,
+    };
+    match pending::need(ox, handle.as_ref(), visitor).await {
+        Ok(pending) => go_on(ox, pending, visitor, (handle.as_ref(), false)).await,
         Err(failure) => refused(failure),
     }
 }
@@ -116,14 +133,6 @@ pub async fn resume(ox: &Ox, handle: Option<&Token>, visitor: &Visitor) -> Resul
 #[must_use]
 pub fn handle(text: &str) -> Option<Token> {
     Token::parse(text)
-}
-
-/// What becomes of a handle that is none.
-///
-/// # Errors
-/// Never; it has the form of [`resume`].
-pub fn resume_nothing() -> Result<Outcome> {
-    Ok(Outcome::Refused(pending::expired()))
 }
 
 async fn go_on(
@@ -278,19 +287,11 @@ pub(super) async fn checked(
 }
 
 fn refused(failure: Failure) -> Result<Outcome> {
-    match failure {
-        Failure::Denied(denial) => Ok(Outcome::Refused(denial)),
-        Failure::NeedsNonce(_) => Ok(Outcome::Refused(Denial::request("a nonce is missing"))),
-        Failure::Fault(fault) => Err(fault),
-    }
+    failure.into_denial().map(Outcome::Refused)
 }
 
 fn denied(ox: &Ox, back: ReturnPath, failure: Failure) -> Result<Outcome> {
-    let denial = match failure {
-        Failure::Denied(denial) => denial,
-        Failure::NeedsNonce(_) => Denial::request("a nonce is missing"),
-        Failure::Fault(fault) => return Err(fault),
-    };
+    let denial = failure.into_denial()?;
     let parameters = vec![
         ("error", denial.code.as_str().to_owned()),
         ("error_description", denial.description.into_owned()),
@@ -466,27 +467,10 @@ impl Journey {
         });
         let mut queries: Vec<Query> = ended.into_iter().collect();
         queries.push(store::authorization_codes::insert(present.tenant.id, ox.realm(), &new));
-        let written = ox
-            .app
-            .db
-            .write(queries, |tx, queries| {
-                Box::pin(async move {
-                    let counts = tx.pipeline(queries.clone()).await?;
-                    if counts.iter().all(|count| *count == 1) {
-                        Ok(())
-                    } else {
-                        Err(Error::NotFound)
-                    }
-                })
-            })
-            .await;
-        match written {
-            Ok(()) => {
-                let parameters = vec![("code", code.expose().to_owned())];
-                Ok(Some(answer(ox, self.request.return_path(), parameters)))
-            }
-            Err(Error::NotFound) => Ok(None),
-            Err(fault) => Err(fault),
+        if !all_or_nothing(&ox.app, queries, Vec::new()).await? {
+            return Ok(None);
         }
+        let parameters = vec![("code", code.expose().to_owned())];
+        Ok(Some(answer(ox, self.request.return_path(), parameters)))
     }
 }

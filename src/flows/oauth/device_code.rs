@@ -22,8 +22,8 @@ use crate::{
         tenant::Slug,
         token::Use,
     },
-    error::{Context, Error, Result},
-    flows::tokens::Minted,
+    error::{Context, Result},
+    flows::{all_or_nothing, tokens::Minted},
     id::GrantId,
     store::{
         self,
@@ -158,24 +158,7 @@ impl Poll<'_> {
         let (mut must, minted) = mint::begin(&beginning).await?;
         must.push(store::device_codes::redeem(ox.realm(), self.digest, grant, ox.now));
         let also = mint::hears_of_end(&grantee, allowed.session)?;
-        let written = ox
-            .app
-            .db
-            .write((must, also), |tx, (must, also)| {
-                Box::pin(async move {
-                    let count = must.len();
-                    let queries = must.iter().chain(also).cloned().collect();
-                    let counts = tx.pipeline(queries).await?;
-                    // Nothing of it may stay where one of them changed nothing.
-                    let all = counts.iter().take(count).all(|count| *count == 1);
-                    if all { Ok(()) } else { Err(Error::NotFound) }
-                })
-            })
-            .await;
-        match written {
-            Ok(()) => Ok(Some(minted)),
-            Err(Error::NotFound) => Ok(None),
-            Err(fault) => Err(fault.into()),
-        }
+        let is_made = all_or_nothing(&ox.app, must, also.into_iter().collect()).await?;
+        Ok(is_made.then_some(minted))
     }
 }

@@ -110,11 +110,7 @@ pub async fn confirm(ox: &Ox, given: &Parameters, visitor: &Visitor) -> Result<O
 }
 
 fn refused(failure: Failure) -> Result<Outcome> {
-    match failure {
-        Failure::Denied(denial) => Ok(Outcome::Refused(denial)),
-        Failure::NeedsNonce(_) => Ok(Outcome::Refused(Denial::request("a nonce is missing"))),
-        Failure::Fault(fault) => Err(fault),
-    }
+    failure.into_denial().map(Outcome::Refused)
 }
 
 impl Wish {

@@ -15,6 +15,7 @@ use crate::{
         },
     },
     error::Context,
+    secret::Secret,
     store,
 };
 
@@ -25,7 +26,7 @@ const PREFIX: &str = "urn:ietf:params:oauth:request_uri:";
 #[derive(Debug)]
 pub struct Pushed {
     /// What the browser names it by.
-    pub request_uri: String,
+    pub request_uri: Secret<String>,
     /// For how many seconds.
     pub expires_in: u64,
 }
@@ -67,7 +68,7 @@ pub async fn push(
     };
     let query = store::authorization_requests::insert(ox.realm(), &new);
     ox.app.db.write(query, |tx, query| Box::pin(query.clone().execute(tx))).await?;
-    let request_uri = format!("{PREFIX}{}", handle.expose());
+    let request_uri = Secret::new(format!("{PREFIX}{}", handle.expose()));
     Ok(Pushed { request_uri, expires_in: PUSHED_LIFETIME.as_secs() })
 }
 

@@ -7,7 +7,7 @@ use super::{Opened, prepare};
 use crate::{
     crypto::opaque::{Token, digest_text},
     db::Query,
-    domain::{agent, session::Persistence, user::User},
+    domain::{agent, session::Persistence, token::Client, user::User},
     error::{Code, Error, Result},
     flows::{
         Cx, oauth, outbox, password,
@@ -115,7 +115,7 @@ impl Opening {
     /// Where there is no such client, no key or no randomness.
     pub async fn mint(&mut self, cx: &Cx, client_id: Option<&str>) -> Result<()> {
         let Some(id) = client_id else { return Ok(()) };
-        let (queries, minted) = match tokens::own_client(id) {
+        let (queries, minted) = match Client::named(id) {
             Some(client) => tokens::prepare(cx, &client, &self.facts).await?,
             None => oauth::direct::prepare(cx, id, &self.facts).await?,
         };

@@ -57,18 +57,12 @@ pub(super) fn in_address(given: &Parameters) -> String {
 /// A pending request that goes on.
 pub(super) async fn resume(protocol: Protocol, uri: Uri) -> Response {
     let Protocol { ox, door } = &protocol;
-    let handle = match in_query(uri.query()) {
-        Ok(given) => given.get("request").map(str::to_owned),
+    let given = match in_query(uri.query()) {
+        Ok(given) => given,
         Err(unread) => return unreadable(&protocol, unread),
     };
-    let handle = handle.as_deref().map(authorize::handle);
     let visitor = visitor(ox, &door.headers);
-    let outcome = match handle {
-        // Not a handle of ours: as good as one that has expired.
-        Some(None) => authorize::resume_nothing(),
-        Some(Some(handle)) => authorize::resume(ox, Some(&handle), &visitor).await,
-        None => authorize::resume(ox, None, &visitor).await,
-    };
+    let outcome = authorize::resume(ox, given.get("request"), &visitor).await;
     shown(&protocol, outcome)
 }
 

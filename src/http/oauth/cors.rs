@@ -74,5 +74,8 @@ async fn is_known(
 ) -> Result<bool> {
     let Ok(origin) = origin.to_str() else { return Ok(false) };
     let Ok(protocol) = Protocol::from_request_parts(parts, app).await else { return Ok(false) };
-    applications::knows_origin(app, origin, protocol.ox.owners()).await
+    let owners = protocol.ox.owners();
+    // For the handler, which would look for the tenant once more.
+    parts.extensions.insert(protocol.ox.flavour);
+    applications::knows_origin(app, origin, owners).await
 }

@@ -18,7 +18,7 @@ pub(super) async fn push(Protocol { ox, door }: Protocol, request: Request) -> R
     let shown = credentials::shown(&door);
     match pushed::push(&ox, shown, given, proof.as_deref()).await {
         Ok(pushed) => {
-            let body = json!({"request_uri": pushed.request_uri, "expires_in": pushed.expires_in});
+            let body = json!({"request_uri": pushed.request_uri.expose(), "expires_in": pushed.expires_in});
             super::json(StatusCode::CREATED, &body)
         }
         Err(failure) => error::refusal(failure, credentials::by_basic(&door.headers)),

@@ -59,7 +59,9 @@ impl Brand {
         let on_primary =
             if primary.contrast(WHITE) >= primary.contrast(BLACK) { WHITE } else { BLACK };
         let base_url = raw.base_url.trim_end_matches('/').to_owned();
+        // Without a slash at its end, as the address: at the root it is empty.
         let base_path = Url::parse(&base_url).map(|url| url.path().to_owned()).unwrap_or_default();
+        let base_path = base_path.trim_end_matches('/').to_owned();
         Self {
             tenant_name: raw.tenant_name.to_owned(),
             initial: initial(raw.tenant_name),

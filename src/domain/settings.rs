@@ -13,7 +13,7 @@ use uuid::Uuid;
 pub use self::layer::{
     AccountLayer, AuthApiLayer, Captcha, MfaLayer, OauthLayer, PasskeyLayer, PasskeySignIn,
     PasswordPolicyLayer, RegistrationLayer, SelfRegistration, SessionLayer, SettingsLayer,
-    TokensLayer,
+    SignInForm, SignInLayer, TokensLayer,
 };
 use crate::domain::{factor::Method, password::PasswordPolicy, token::SigningAlgorithm};
 
@@ -39,6 +39,8 @@ pub struct Settings {
     pub custom_data_schema: Option<Value>,
     /// What a password must be.
     pub password_policy: PasswordPolicy,
+    /// What the sign-in page asks for first.
+    pub sign_in_form: SignInForm,
     /// Whether everybody needs a second factor.
     pub mfa_required: bool,
     /// The second factors that count, strongest first.
@@ -132,6 +134,8 @@ impl Settings {
                 .clone()
                 .or_else(|| p.custom_data_schema.clone()),
             password_policy: policy(&partner.password_policy, &tenant.password_policy),
+            // How it looks, and nothing more: the tenant chooses.
+            sign_in_form: tenant.sign_in.form.or(partner.sign_in.form).unwrap_or(SignInForm::Both),
             mfa_required: demanded(partner.mfa.required, tenant.mfa.required, false)
                 || passkeys.sign_in == PasskeySignIn::Required,
             mfa_methods: methods(&partner.mfa, &tenant.mfa, passkeys.sign_in),

@@ -20,6 +20,8 @@ pub struct SettingsLayer {
     pub registration: RegistrationLayer,
     /// What a password must be.
     pub password_policy: PasswordPolicyLayer,
+    /// The sign-in page.
+    pub sign_in: SignInLayer,
     /// Second factors.
     pub mfa: MfaLayer,
     /// Passkeys.
@@ -98,6 +100,15 @@ layer! {
 }
 
 layer! {
+    /// The sign-in page.
+    SignInLayer {
+        /// `both` asks for address and password at once, `email_first` for one after the other.
+        /// Default: `both`.
+        form: SignInForm,
+    }
+}
+
+layer! {
     /// Second factors.
     MfaLayer {
         /// Whether everybody needs one. Default: no.
@@ -136,6 +147,16 @@ layer! {
         /// Days until a deleted account is gone, 0 to 90. Default: 14.
         deletion_grace_days: u32,
     }
+}
+
+/// What the sign-in page asks for first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SignInForm {
+    /// Address and password.
+    Both,
+    /// The address; the password on the next page, whoever's address it is.
+    EmailFirst,
 }
 
 /// Whether a passkey alone signs in.

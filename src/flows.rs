@@ -36,6 +36,7 @@ pub mod email_change;
 pub mod export;
 pub mod factors;
 pub mod factors_admin;
+pub mod forms;
 pub mod gate;
 pub mod keys;
 pub mod login;

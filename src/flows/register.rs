@@ -116,6 +116,36 @@ pub async fn register(cx: &Cx, input: Input) -> Result<Registered> {
     Ok(Registered { user, state: state(cx) })
 }
 
+/// Mails the link that proves an address once more, where one is waited for: of the newest
+/// registration, or of an account. The answer never tells whether a mail goes out.
+///
+/// # Errors
+/// Where the database fails.
+pub async fn again(cx: &Cx, email: &Email) -> Result<()> {
+    let token = Token::generate(&cx.app.entropy)?;
+    cx.app
+        .db
+        .write((cx.clone(), email.key().to_owned(), token), |tx, (cx, key, token)| {
+            Box::pin(async move {
+                let tenant = cx.tenant.id;
+                let queries = match store::users::by_email(tx, tenant, key).await? {
+                    Some(user) if user.email_verified_at.is_none() => {
+                        ask_for_proof(tx, cx, &user, token).await?
+                    }
+                    Some(_) => Vec::new(),
+                    None => match store::registrations::newest(tx, tenant, key, cx.now).await? {
+                        Some(id) => remind(tx, cx, id, token).await?,
+                        None => Vec::new(),
+                    },
+                };
+                tx.pipeline(queries).await
+            })
+        })
+        .await?;
+    cx.app.mail_due.notify_one();
+    Ok(())
+}
+
 fn state(cx: &Cx) -> State {
     let settings = &cx.tenant.settings;
     match (settings.email_verification, settings.approval) {

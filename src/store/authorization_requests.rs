@@ -97,6 +97,23 @@ pub async fn pending(
     .await
 }
 
+/// Whose request a handle of a browser is, also where that is too late.
+pub async fn application(
+    tx: &mut Tx,
+    realm: Realm,
+    digest: [u8; 32],
+    browser: [u8; 32],
+) -> Result<Option<ApplicationId>> {
+    let found: Option<(ApplicationId,)> = sql("SELECT application_id FROM authorization_requests \
+         WHERE realm = $1 AND digest = $2 AND browser = $3")
+    .bind(realm)
+    .bind(digest)
+    .bind(browser)
+    .optional(tx)
+    .await?;
+    Ok(found.map(|(id,)| id))
+}
+
 /// The newest pending request of a browser.
 pub async fn newest(
     tx: &mut Tx,

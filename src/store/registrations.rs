@@ -106,6 +106,23 @@ pub fn push_out_from_network(tenant: TenantId, email_key: &str, network: &str, k
     .bind(keep)
 }
 
+/// The newest registration of an address that still waits.
+pub async fn newest(
+    tx: &mut Tx,
+    tenant: TenantId,
+    email_key: &str,
+    now: Timestamp,
+) -> Result<Option<RegistrationId>> {
+    let found: Option<(RegistrationId,)> = sql("SELECT id FROM registrations \
+         WHERE tenant_id = $1 AND email_key = $2 AND expires_at > $3 ORDER BY id DESC LIMIT 1")
+    .bind(tenant)
+    .bind(email_key)
+    .bind(now)
+    .optional(tx)
+    .await?;
+    Ok(found.map(|(id,)| id))
+}
+
 /// Drops all but the newest `keep` registrations of an address.
 pub fn push_out(tenant: TenantId, email_key: &str, keep: i64) -> Query {
     sql("DELETE FROM registrations WHERE tenant_id = $1 AND email_key = $2 AND id NOT IN \

@@ -100,6 +100,30 @@ pub async fn find(ox: &Ox, handle: Option<&Token>, visitor: &Visitor) -> Result<
     opened(ox, found, browser).await
 }
 
+/// The application of a request that this browser brought and that is too late, as long as it is
+/// known: for the way back.
+///
+/// # Errors
+/// Where the database fails.
+pub async fn lapsed(
+    ox: &Ox,
+    handle: &Token,
+    visitor: &Visitor,
+) -> Result<Option<Arc<Application>>> {
+    let Some(browser) = &visitor.browser else { return Ok(None) };
+    let input = (ox.realm(), *handle.digest().as_bytes(), *browser.digest().as_bytes());
+    let found = ox
+        .app
+        .db
+        .read(input, |tx, (realm, handle, browser)| {
+            Box::pin(store::authorization_requests::application(tx, *realm, *handle, *browser))
+        })
+        .await?;
+    let Some(id) = found else { return Ok(None) };
+    let application = applications::by_id(&ox.app, id).await?;
+    Ok(application.map(|it| it.application).filter(|it| it.is_active))
+}
+
 async fn opened(ox: &Ox, found: Found, browser: [u8; 32]) -> Result<Option<Pending>> {
     let application = applications::by_id(&ox.app, found.application).await?;
     let Some(Registered { application, .. }) = application.filter(|it| it.application.is_active)

@@ -53,6 +53,8 @@ pub struct Visit {
     pub now: Timestamp,
     /// The cookies of devices that came along, each with its tenant.
     pub devices: Vec<(TenantId, Token)>,
+    /// The tokens of trusted devices that came along as cookies, each with its tenant.
+    pub trusted: Vec<(TenantId, Secret<String>)>,
     /// The sessions that the browser is in, each with its tenant and the digest of its secret.
     pub sessions: Vec<(TenantId, SessionId, [u8; 32])>,
     /// Whether what the sign-in is for needs a second factor that is one.
@@ -71,6 +73,11 @@ impl Visit {
     fn device(&self, tenant: TenantId) -> Option<Token> {
         let of_tenant = self.devices.iter().find(|(id, _)| *id == tenant);
         of_tenant.map(|(_, token)| token.clone())
+    }
+
+    fn trusted(&self, tenant: TenantId) -> Option<Secret<String>> {
+        let of_tenant = self.trusted.iter().find(|(id, _)| *id == tenant);
+        of_tenant.map(|(_, token)| Secret::new(token.expose().clone()))
     }
 
     /// The tenant that is named by its id or slug.
@@ -157,7 +164,7 @@ impl Input {
             password: self.password.clone(),
             persistence: self.persistence,
             device: visit.device(tenant),
-            trusted_device: self.trusted_device.clone(),
+            trusted_device: self.trusted_device.clone().or_else(|| visit.trusted(tenant)),
             client_id: self.client_id.clone(),
         }
     }

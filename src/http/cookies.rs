@@ -7,7 +7,7 @@ use crate::{
     app::App,
     crypto::opaque::Token,
     domain::{factor::STEP_LIFETIME, session::Persistence, tenant::Tenant},
-    flows::{Cx, session::Opened},
+    flows::{Cx, forms, session::Opened},
     id::{Realm, SessionId, TenantId},
     secret::Secret,
 };
@@ -104,6 +104,49 @@ pub fn trusted_of(cx: &Cx, headers: &HeaderMap) -> Option<Secret<String>> {
     value(cx, "trusted", headers)
 }
 
+/// The cookie of what was typed on the first page of a sign-in, sealed: for the second step, and
+/// for the way back where that is over.
+#[must_use]
+pub fn typed(cx: &Cx, sealed: &Secret<String>) -> Cookie<'static> {
+    let seconds = i64::try_from(forms::TYPED_LIFETIME.as_secs()).ok();
+    cookie(cx, "typed", sealed.expose().to_owned(), seconds)
+}
+
+/// What takes that cookie away.
+#[must_use]
+pub fn no_typed(cx: &Cx) -> Cookie<'static> {
+    cookie(cx, "typed", String::new(), Some(0))
+}
+
+/// What was typed, as it came.
+#[must_use]
+pub fn typed_of(cx: &Cx, headers: &HeaderMap) -> Option<Secret<String>> {
+    value(cx, "typed", headers)
+}
+
+fn form_name(app: &App) -> &'static str {
+    if app.config.public_url.scheme() == "https" { "__Host-cs_form" } else { "cs_form" }
+}
+
+/// The cookie that the forms of hosted pages are bound to before anybody has signed in. It lives
+/// as long as the browser, and says nothing about anybody.
+#[must_use]
+pub fn form(app: &App, browser: &Token) -> Cookie<'static> {
+    let mut cookie = Cookie::new(form_name(app), browser.expose().to_owned());
+    cookie.set_http_only(true);
+    cookie.set_secure(app.config.public_url.scheme() == "https");
+    // The first page after a click in a mail or an application gets it along.
+    cookie.set_same_site(SameSite::Lax);
+    cookie.set_path("/");
+    cookie
+}
+
+/// What a browser's forms are bound to.
+#[must_use]
+pub fn form_of(app: &App, headers: &HeaderMap) -> Option<Token> {
+    Token::parse(CookieJar::from_headers(headers).get(form_name(app))?.value())
+}
+
 fn value(cx: &Cx, kind: &str, headers: &HeaderMap) -> Option<Secret<String>> {
     let jar = CookieJar::from_headers(headers);
     let cookie = jar.get(&name(kind, &cx.tenant, is_https(cx)))?;
@@ -113,13 +156,26 @@ fn value(cx: &Cx, kind: &str, headers: &HeaderMap) -> Option<Secret<String>> {
 /// All cookies of devices in a request, each with its tenant.
 #[must_use]
 pub fn devices(app: &App, headers: &HeaderMap) -> Vec<(TenantId, Token)> {
-    let prefix =
-        if app.config.public_url.scheme() == "https" { "__Host-cs_device_" } else { "cs_device_" };
-    let device = |cookie: &Cookie<'_>| {
-        let id = cookie.name().strip_prefix(prefix)?;
-        Some((format!("tnt_{id}").parse().ok()?, Token::parse(cookie.value())?))
+    let device = |(tenant, value): (TenantId, String)| Some((tenant, Token::parse(&value)?));
+    of_all_tenants(app, "device", headers).into_iter().filter_map(device).collect()
+}
+
+/// All cookies of trusted devices in a request, each with its tenant.
+#[must_use]
+pub fn trusted_devices(app: &App, headers: &HeaderMap) -> Vec<(TenantId, Secret<String>)> {
+    let trusted = of_all_tenants(app, "trusted", headers).into_iter();
+    trusted.map(|(tenant, value)| (tenant, Secret::new(value))).collect()
+}
+
+/// The cookies of one kind in a request, each with its tenant.
+fn of_all_tenants(app: &App, kind: &str, headers: &HeaderMap) -> Vec<(TenantId, String)> {
+    let prefix = if app.config.public_url.scheme() == "https" { "__Host-" } else { "" };
+    let prefix = format!("{prefix}cs_{kind}_");
+    let of_kind = |cookie: &Cookie<'_>| {
+        let id = cookie.name().strip_prefix(&prefix)?;
+        Some((format!("tnt_{id}").parse().ok()?, cookie.value().to_owned()))
     };
-    CookieJar::from_headers(headers).iter().filter_map(device).collect()
+    CookieJar::from_headers(headers).iter().filter_map(of_kind).collect()
 }
 
 /// The tenants that a browser has a session cookie of.

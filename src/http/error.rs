@@ -26,6 +26,15 @@ struct Pending(Arc<Error>);
 #[derive(Clone, Debug)]
 pub struct AsPage(pub pages::Look);
 
+/// Marks an answer to a person, unless its handler has: limits, time-outs and addresses that nobody
+/// handles come without any.
+pub fn at_page(response: &mut Response, look: impl FnOnce() -> pages::Look) {
+    let extensions = response.extensions_mut();
+    if extensions.get::<Pending>().is_some() && extensions.get::<AsPage>().is_none() {
+        extensions.insert(AsPage(look()));
+    }
+}
+
 /// Marks an answer of a protocol endpoint, whose errors have the protocol's form (RFC 6749 §5.2).
 #[derive(Clone, Copy, Debug)]
 pub struct AsProtocol;

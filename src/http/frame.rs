@@ -12,7 +12,7 @@ use axum::{
 use futures_util::FutureExt as _;
 use tracing::Instrument as _;
 
-use super::{address, error, headers, limits::Limits};
+use super::{address, error, headers, limits::Limits, pages};
 use crate::{
     app::App,
     clock::{Stopwatch, Timestamp},
@@ -47,6 +47,7 @@ pub async fn frame(
     address::take_off_claims(&app.config, &mut request);
     let facts = facts(&app, &request);
     let method = request.method().clone();
+    let person = pages::is_page(request.uri().path()).then(|| request.headers().clone());
     let route = request
         .extensions()
         .get::<MatchedPath>()
@@ -57,10 +58,13 @@ pub async fn frame(
     );
     let response = async {
         let limited = if is_counted(&route) { limits.check(facts.client) } else { Ok(()) };
-        let response = match limited {
+        let mut response = match limited {
             Ok(()) => run(request, next).await,
             Err(throttled) => throttled.into_response(),
         };
+        if let Some(headers) = &person {
+            error::at_page(&mut response, || pages::stray_look(&app, headers));
+        }
         let mut response = error::render(&app, &facts, response);
         headers::secure(response.headers_mut(), app.config.public_url.scheme() == "https");
         if let Ok(id) = HeaderValue::from_str(&facts.id) {

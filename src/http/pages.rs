@@ -6,7 +6,7 @@ use std::sync::Arc;
 use axum::{
     Router,
     extract::State,
-    http::{HeaderValue, header},
+    http::{HeaderMap, HeaderValue, header},
     response::{Html, IntoResponse, Response},
     routing::{get, post},
 };
@@ -14,7 +14,7 @@ use base64::Engine as _;
 
 use super::{
     dev::house_look,
-    door::Door,
+    door::{Door, text},
     error::{AsPage, code},
     frame::Facts,
     headers,
@@ -27,15 +27,16 @@ use crate::{
     text::Locale,
     view::{
         Asset, Brand, Page, PageFrame, View,
-        pages::{Link, MessagePage},
+        pages::{Link, MessagePage, lost::LostPage},
     },
 };
 
+mod asked_for;
 mod change_email;
+mod check_mail;
 mod consent;
 mod device;
 mod enrol;
-mod forgot_password;
 mod home;
 mod login;
 mod mfa;
@@ -90,7 +91,14 @@ fn sign_in_routes() -> Router<Arc<App>> {
         .route("/consent", get(consent::show).post(consent::submit))
         .route("/select-account", get(select_account::show).post(select_account::submit))
         .route("/register", get(register::show).post(register::submit))
-        .route("/forgot-password", get(forgot_password::show).post(forgot_password::submit));
+        .route(
+            "/forgot-password",
+            get(check_mail::show_forgotten).post(check_mail::submit_forgotten),
+        )
+        .route(
+            "/verify-email/again",
+            get(check_mail::show_unproved).post(check_mail::submit_unproved),
+        );
     Router::new()
         .nest("/t/{tenant_slug}", of_tenant)
         .route("/login", get(portal::show).post(portal::submit))
@@ -99,6 +107,23 @@ fn sign_in_routes() -> Router<Arc<App>> {
             "/select-account",
             get(select_account::show_at_platform).post(select_account::submit_at_platform),
         )
+}
+
+/// The pages of the platform; those of tenants are below `/t/`.
+const AT_PLATFORM: [&str; 4] = ["/login", "/register", "/select-account", "/device"];
+
+/// Whether an address is one of a page, or would be: people go there, not programs. What a page's
+/// script calls is none.
+#[must_use]
+pub fn is_page(path: &str) -> bool {
+    (path.starts_with("/t/") && !path.ends_with("/passkey")) || AT_PLATFORM.contains(&path)
+}
+
+/// The look of a page that no handler of ours has had a word in.
+#[must_use]
+pub fn stray_look(app: &App, headers: &HeaderMap) -> Look {
+    let locale = Locale::choose(text(headers, header::ACCEPT_LANGUAGE), Locale::En);
+    Look { locale, ..house_look(app) }
 }
 
 fn file(content_type: &'static str, body: &'static str) -> Response {
@@ -171,8 +196,10 @@ where
 fn dead_link(cx: &Cx, link: Link, error: Error) -> Result<Response> {
     match error {
         Error::Refused(no) if no.code == Code::InvalidToken => {
-            let page = MessagePage::dead_link(cx.app.view.texts(), cx.caller.locale, link);
-            let mut response = answer(&cx.app.view, &look(cx), &page, &cx.app.entropy)?;
+            let look = look(cx);
+            let base = &look.brand.base_path;
+            let page = LostPage::dead_link(cx.app.view.texts(), cx.caller.locale, link, base);
+            let mut response = answer(&cx.app.view, &look, &page, &cx.app.entropy)?;
             *response.status_mut() = axum::http::StatusCode::BAD_REQUEST;
             Ok(response)
         }

@@ -12,6 +12,8 @@ use crate::{
 };
 
 pub mod leaving;
+pub mod lost;
+pub mod mails;
 pub mod sign_in;
 
 /// The page a verification mail leads to. Its button confirms; looking at it does nothing, so that
@@ -192,24 +194,19 @@ impl MessagePage {
             }
             _ => "page.message.title_error",
         };
-        let text = texts.say(locale, &format!("error.{}", code.as_str()), context! {});
-        Self { title: texts.say(locale, title, context! {}), text, request_id }
-    }
-
-    /// The page for a mailed link that is unknown, used or too old, with what to do about it.
-    #[must_use]
-    pub fn dead_link(texts: &Texts, locale: Locale, link: Link) -> Self {
-        let text = match link {
-            Link::VerifyEmail => "page.message.dead_verify_link",
-            Link::ResetPassword => "page.message.dead_reset_link",
-            Link::ChangeEmail => "page.message.dead_change_link",
-            Link::StopEmailChange => "page.message.dead_stop_link",
+        // What programs are told of these would help no person.
+        let text = match code {
+            Code::InvalidCsrfToken => "page.error.invalid_csrf_token".to_owned(),
+            Code::InvalidRequest => "page.error.invalid_request".to_owned(),
+            Code::MethodNotAllowed => "page.error.method_not_allowed".to_owned(),
+            Code::NotFound => "page.error.not_found".to_owned(),
+            Code::PayloadTooLarge => "page.error.payload_too_large".to_owned(),
+            Code::TooManyAttempts => "page.error.too_many_attempts".to_owned(),
+            Code::UnreadableBody => "page.error.unreadable_body".to_owned(),
+            _ => format!("error.{}", code.as_str()),
         };
-        Self {
-            title: texts.say(locale, "page.message.title_dead_link", context! {}),
-            text: texts.say(locale, text, context! {}),
-            request_id: None,
-        }
+        let text = texts.say(locale, &text, context! {});
+        Self { title: texts.say(locale, title, context! {}), text, request_id }
     }
 }
 

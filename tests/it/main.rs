@@ -33,6 +33,7 @@ mod passkeys;
 mod portal;
 mod races;
 mod sessions;
+mod sign_in_pages;
 mod store;
 mod tenants;
 mod tidy;

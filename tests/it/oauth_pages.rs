@@ -69,7 +69,7 @@ impl Client {
     /// Sends the form of a page, with what it keeps of its request.
     async fn fill(&mut self, page: &Answer, to: &str, fields: &[(&str, &str)]) -> Answer {
         let mut all: Vec<(String, String)> = Vec::new();
-        for name in ["request", "realm", "proof", "method"] {
+        for name in ["form_token", "request", "realm", "proof", "method"] {
             if page.text.contains(&format!("name=\"{name}\" value=\"")) {
                 all.push((name.to_owned(), hidden(page, name)));
             }

@@ -36,6 +36,7 @@ pub(crate) mod applications;
 #[path = "../../src/crypto/webauthn/tests/authenticator.rs"]
 pub(crate) mod authenticator;
 pub(crate) mod factors;
+pub(crate) mod forms;
 pub(crate) mod postgres;
 
 /// 2026-01-01 00:00:00 UTC.

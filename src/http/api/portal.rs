@@ -51,6 +51,7 @@ impl FromRequestParts<Arc<App>> for Visitor {
         let door = Door::unnamed(parts, app);
         door.refuse_cross_site()?;
         let visit = Visit {
+            trusted: Vec::new(),
             app: Arc::clone(app),
             caller: Arc::new(door.caller()),
             now: door.now(),

@@ -6,9 +6,12 @@ use serde_json::Value;
 use url::Url;
 use utoipa::ToSchema;
 
-use super::visit::{Asked, OfRequest, Underway, Visit, sent_on};
+use super::{
+    asked_for,
+    visit::{self, Asked, OfRequest, Said, Told, Underway, Visit, is_web, sent_on},
+};
 use crate::{
-    domain::{application::Origin, oauth::request::AuthorizationRequest},
+    domain::application::Origin,
     error::Result,
     flows::{
         Cx,
@@ -23,19 +26,8 @@ use crate::{
         extract::{Form, Query},
         oauth::authorize::shown,
     },
-    view::pages::sign_in::{ConsentPage, DetailShown, ScopeShown},
+    view::pages::sign_in::{ConsentPage, DetailShown},
 };
-
-/// What the scopes that everybody knows mean.
-const SCOPES: [(&str, &str); 7] = [
-    ("openid", "page.consent.scope.openid"),
-    ("profile", "page.consent.scope.profile"),
-    ("email", "page.consent.scope.email"),
-    ("address", "page.consent.scope.address"),
-    ("phone", "page.consent.scope.phone"),
-    ("groups", "page.consent.scope.groups"),
-    ("offline_access", "page.consent.scope.offline_access"),
-];
 
 #[derive(Default, Deserialize, ToSchema)]
 #[serde(default)]
@@ -57,10 +49,11 @@ impl OfRequest for Decision {
 }
 
 pub(super) async fn show(door: Door, query: Result<Query<Asked>>) -> Response {
-    match Visit::at_tenant(door, query.map(|Query(asked)| asked)).await {
-        Ok((visit, cx, _)) => visit.concluded(ask(&visit, &cx).await),
-        Err(page) => *page,
-    }
+    let asked = query.map(|Query(asked)| asked);
+    visit::at_tenant(door, asked, async |visit: &Visit, cx: Cx, _: Asked| {
+        ask(visit, &cx, Said::Nothing).await
+    })
+    .await
 }
 
 /// The request with whoever is asked; `None` where it is not clear who, or he is of another tenant.
@@ -72,7 +65,7 @@ async fn question<'a>(visit: &'a Visit, cx: &Cx) -> Result<Option<(&'a Underway,
     Ok(question.map(|question| (underway, question)))
 }
 
-async fn ask(visit: &Visit, cx: &Cx) -> Result<Response> {
+async fn ask(visit: &Visit, cx: &Cx, said: Said) -> Result<Response> {
     let Some((underway, question)) = question(visit, cx).await? else {
         return elsewhere(visit, cx);
     };
@@ -85,11 +78,13 @@ async fn ask(visit: &Visit, cx: &Cx) -> Result<Response> {
         _ => format!("{}/login{}", visit.look.brand.base_path, around.query),
     };
     let web = |url: &Option<String>| url.clone().filter(|url| is_web(url));
+    let (fault, _, status) = said.parts();
     let page = ConsentPage {
         around,
+        fault,
         proof: question.proof.expose().clone(),
         email: question.me.user().email.clone(),
-        scopes: scopes(visit, &pending.request),
+        scopes: asked_for::scopes(&pending.request.scope, |key| visit.say(key)),
         details: pending.request.authorization_details.iter().map(detail).collect(),
         destination: destination(&pending.request.redirect_uri),
         policy_url: web(&metadata.policy_uri),
@@ -97,7 +92,7 @@ async fn ask(visit: &Visit, cx: &Cx) -> Result<Response> {
         is_unknown: pending.application.origin != Origin::Operator,
         not_you_url: not_you,
     };
-    visit.page(&page, StatusCode::OK)
+    visit.page(&page, status)
 }
 
 /// There is nothing to ask here: whatever comes next is found anew.
@@ -106,14 +101,6 @@ fn elsewhere(visit: &Visit, cx: &Cx) -> Result<Response> {
         return visit.gone();
     }
     Ok(sent_on(&visit.onward(cx), []))
-}
-
-fn scopes(visit: &Visit, request: &AuthorizationRequest) -> Vec<ScopeShown> {
-    let shown = |scope: &str| {
-        let known = SCOPES.iter().find(|(name, _)| *name == scope);
-        ScopeShown { id: scope.to_owned(), text: known.map(|(_, key)| visit.say(key)) }
-    };
-    request.scope.iter().map(shown).collect()
 }
 
 fn detail(value: &Value) -> DetailShown {
@@ -147,22 +134,25 @@ fn destination(redirect_uri: &str) -> String {
     }
 }
 
-fn is_web(url: &str) -> bool {
-    Url::parse(url).is_ok_and(|url| matches!(url.scheme(), "http" | "https"))
-}
-
 pub(super) async fn submit(door: Door, body: Result<Form<Decision>>) -> Response {
-    match Visit::at_tenant(door, body.map(|Form(body)| body)).await {
-        Ok((visit, cx, body)) => visit.concluded(decided(&visit, &cx, body).await),
-        Err(page) => *page,
-    }
+    let body = body.map(|Form(body)| body);
+    visit::at_tenant(door, body, async |visit: &Visit, cx: Cx, body: Decision| {
+        decided(visit, &cx, body).await
+    })
+    .await
 }
 
 async fn decided(visit: &Visit, cx: &Cx, body: Decision) -> Result<Response> {
     let Some((underway, question)) = question(visit, cx).await? else {
         return elsewhere(visit, cx);
     };
-    question.check(&body.proof)?;
+    if let Err(error) = question.check(&body.proof) {
+        // Asked anew: of whoever is signed in by now, and with a proof that is good.
+        tracing::info!(code = crate::http::error::code(&error).as_str(), "asked once more");
+        let told =
+            Told { text: visit.say("page.sign_in.form_stale"), status: StatusCode::FORBIDDEN };
+        return ask(visit, cx, Said::Fault(told)).await;
+    }
     if body.action != "allow" {
         return visit.cancelled().await;
     }

@@ -7,13 +7,13 @@ use std::sync::Arc;
 use axum::{
     Router,
     extract::{Request, State},
-    http::{HeaderMap, Uri},
+    http::{HeaderMap, StatusCode, Uri},
     response::Response,
     routing::get,
 };
 
 use super::{
-    answer,
+    answer, asked_for,
     protocol::{fault, no_realm, realm_look},
     visit::{application, sent_on, with_cookies},
 };
@@ -64,7 +64,7 @@ async fn show(
         let Some(guest) = guest::find(&protocol.ox, &visitor_of(&protocol), PAGE).await? else {
             return Ok(to_sign_in(&protocol, filled.as_ref()));
         };
-        let page = enter(&protocol, &guest, filled.map(|it| it.grouped()), false)?;
+        let page = enter(&protocol, &guest, filled.map(|it| it.grouped()), Wrong::Nothing)?;
         Ok(arrived(&protocol, page))
     };
     shown.await.unwrap_or_else(|error| fault(&protocol, error))
@@ -87,7 +87,11 @@ async fn submit(
         let Some(guest) = guest::find(&protocol.ox, &visitor_of(&protocol), PAGE).await? else {
             return Ok(to_sign_in(&protocol, UserCode::parse(typed).as_ref()));
         };
-        guest.check(given.get("proof"))?;
+        if guest.check(given.get("proof")).is_err() {
+            // Somebody has signed in or out meanwhile: asked anew, of whoever is there now.
+            let filled = UserCode::parse(typed).map(|code| code.grouped());
+            return enter(&protocol, &guest, filled, Wrong::Form);
+        }
         match given.get("word") {
             None => look(&protocol, &guest, typed, false).await,
             Some("allow") => decided(&protocol, &guest, &given, Word::Allow).await,
@@ -128,6 +132,11 @@ fn arrived(protocol: &Protocol, response: Response) -> Response {
     with_cookies(response, waits.map(|_| cookies::no_waiting_device(app, realm)))
 }
 
+fn say(protocol: &Protocol, key: &str) -> String {
+    let locale = realm_look(protocol).locale;
+    protocol.ox.app.view.texts().say(locale, key, minijinja::context! {})
+}
+
 fn action(protocol: &Protocol) -> String {
     match &protocol.ox.flavour {
         Flavour::Platform => "/device".to_owned(),
@@ -140,19 +149,34 @@ fn said<P: Page>(protocol: &Protocol, page: &P) -> Result<Response> {
     answer(&app.view, &realm_look(protocol), page, &app.entropy)
 }
 
+/// What was wrong before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Wrong {
+    Nothing,
+    /// The code is none.
+    Code,
+    /// The form is of another sign-in.
+    Form,
+}
+
 fn enter(
     protocol: &Protocol,
     guest: &Guest,
     filled: Option<String>,
-    is_wrong: bool,
+    wrong: Wrong,
 ) -> Result<Response> {
     let page = DevicePage {
         action: action(protocol),
         proof: guest.proof().expose().clone(),
         user_code: filled.unwrap_or_default(),
-        is_wrong,
+        is_wrong: wrong == Wrong::Code,
+        fault: (wrong == Wrong::Form).then(|| say(protocol, "page.sign_in.form_stale")),
     };
-    said(protocol, &page)
+    let mut response = said(protocol, &page)?;
+    if wrong == Wrong::Form {
+        *response.status_mut() = StatusCode::FORBIDDEN;
+    }
+    Ok(response)
 }
 
 async fn look(
@@ -163,7 +187,7 @@ async fn look(
 ) -> Result<Response> {
     match device::find(&protocol.ox, guest, typed).await? {
         Some(device) => said(protocol, &confirm(protocol, guest, &device, is_unclear)),
-        None => enter(protocol, guest, None, true),
+        None => enter(protocol, guest, None, Wrong::Code),
     }
 }
 
@@ -184,7 +208,7 @@ fn confirm(
         user_code: device.code.grouped(),
         application: device.application.name.clone(),
         logo_url: application(&device.application).logo_url,
-        scopes: device.request.scope.iter().map(str::to_owned).collect(),
+        scopes: asked_for::scopes(&device.request.scope, |key| say(protocol, key)),
         accounts: guest.accounts().into_iter().map(account).collect(),
         is_unclear,
     }
@@ -201,14 +225,9 @@ async fn decided(
     let key = match device::decide(&protocol.ox, guest, (typed, session), word).await? {
         Decided::Allowed => "allowed",
         Decided::Denied => "denied",
-        Decided::Gone => return enter(protocol, guest, None, true),
+        Decided::Gone => return enter(protocol, guest, None, Wrong::Code),
         Decided::Nobody => return look(protocol, guest, typed, true).await,
     };
-    let locale = realm_look(protocol).locale;
-    let texts = protocol.ox.app.view.texts();
-    let text = |part: &str| {
-        let key = format!("page.device_done.{key}_{part}");
-        texts.say(locale, &key, minijinja::context! {})
-    };
+    let text = |part: &str| say(protocol, &format!("page.device_done.{key}_{part}"));
     said(protocol, &DonePage { title: text("title"), text: text("text") })
 }

@@ -5,8 +5,8 @@ use serde_json::Value;
 
 use super::{
     login::begun,
-    mfa::{Step, others, over, token},
-    visit::{Asked, Told, Visit, sent_on, with_cookies},
+    mfa::{CODE_SENT, Step, after_sending, others, over, token},
+    visit::{self, Asked, Said, Told, Visit, sent_on, with_cookies},
 };
 use crate::{
     domain::factor::Method,
@@ -36,24 +36,26 @@ fn possible(cx: &Cx) -> Vec<Method> {
 }
 
 pub(super) async fn show(door: Door, query: Result<Query<Asked>>) -> Response {
-    match Visit::at_tenant(door, query.map(|Query(asked)| asked)).await {
-        Ok((visit, cx, asked)) => {
-            let cx = visit.demanded(cx);
-            visit.concluded(begin(&visit, &cx, &asked.method).await)
-        }
-        Err(page) => *page,
-    }
+    let asked = query.map(|Query(asked)| asked);
+    visit::at_tenant(door, asked, async |visit: &Visit, cx: Cx, asked: Asked| {
+        begin(visit, &visit.demanded(cx), &asked).await
+    })
+    .await
 }
 
-async fn begin(visit: &Visit, cx: &Cx, wanted: &str) -> Result<Response> {
+async fn begin(visit: &Visit, cx: &Cx, asked: &Asked) -> Result<Response> {
     let by = match enroller(visit, cx).await {
         Ok(by) => by,
-        Err(error) => return over(visit, cx, error),
+        Err(error) => return over(visit, cx, error).await,
     };
     let possible = possible(cx);
-    let wanted = wanted.parse().ok().filter(|method| possible.contains(method));
+    let wanted = asked.method.parse().ok().filter(|method| possible.contains(method));
     let method = wanted.or_else(|| possible.first().copied());
-    start(visit, &by, method, None).await
+    if method == Some(Method::Email) && asked.note == CODE_SENT {
+        let page = EnrolPage { destination: destination(&by, method), ..blank(visit, cx, method) };
+        return rendered(visit, page, Said::Note(visit.say("page.mfa.sent")));
+    }
+    start(visit, &by, method, Said::Nothing).await
 }
 
 /// The page at its beginning: for an authenticator app, with a new key.
@@ -61,7 +63,7 @@ async fn start(
     visit: &Visit,
     by: &Enroller,
     method: Option<Method>,
-    told: Option<Told>,
+    said: Said,
 ) -> Result<Response> {
     let mut page = blank(visit, &by.person.cx, method);
     if method == Some(Method::Totp) {
@@ -69,7 +71,7 @@ async fn start(
         page.secret = Some(grouped(offer.secret.expose()));
         page.qr_svg = Some(offer.qr.svg());
     }
-    rendered(visit, page, told)
+    rendered(visit, page, said)
 }
 
 fn blank(visit: &Visit, cx: &Cx, method: Option<Method>) -> EnrolPage {
@@ -83,13 +85,13 @@ fn blank(visit: &Visit, cx: &Cx, method: Option<Method>) -> EnrolPage {
         qr_svg: None,
         destination: None,
         fault: None,
+        note: None,
     }
 }
 
-fn rendered(visit: &Visit, mut page: EnrolPage, told: Option<Told>) -> Result<Response> {
-    let status = told.as_ref().map_or(StatusCode::OK, |told| told.status);
-    page.fault = told.map(|told| told.text);
-    visit.page(&page, status)
+fn rendered(visit: &Visit, page: EnrolPage, said: Said) -> Result<Response> {
+    let (fault, note, status) = said.parts();
+    visit.form(&EnrolPage { fault, note, ..page }, status)
 }
 
 /// In groups of four, which a person can follow.
@@ -99,22 +101,19 @@ fn grouped(secret: &str) -> String {
 }
 
 pub(super) async fn submit(door: Door, body: Result<Form<Step>>) -> Response {
-    match Visit::at_tenant(door, body.map(|Form(body)| body)).await {
-        Ok((visit, cx, body)) => visit.concluded(answered(&visit, cx, body).await),
-        Err(page) => *page,
-    }
+    visit::sent_at_tenant(door, body.map(|Form(body)| body), answered).await
 }
 
-async fn answered(visit: &Visit, cx: Cx, body: Step) -> Result<Response> {
-    if body.action == "cancel" {
-        return visit.cancelled().await;
-    }
+async fn answered(visit: &Visit, cx: Cx, body: Step, stale: Option<Told>) -> Result<Response> {
     let cx = visit.demanded(cx);
     let by = match enroller(visit, &cx).await {
         Ok(by) => by,
-        Err(error) => return over(visit, &cx, error),
+        Err(error) => return over(visit, &cx, error).await,
     };
     let method = body.method.parse().ok().filter(|method| possible(&cx).contains(method));
+    if let Some(told) = stale {
+        return kept(visit, &by, method, told);
+    }
     if body.action == "send" {
         return send(visit, &by).await;
     }
@@ -126,7 +125,7 @@ async fn answered(visit: &Visit, cx: Cx, body: Step) -> Result<Response> {
             let ceremony = body.challenge_id.parse().ok();
             passkeys::finish(&by, ceremony, &answer, None).await.map(|(_, enrolled)| enrolled)
         }
-        _ => return start(visit, &by, possible(&cx).first().copied(), None).await,
+        _ => return start(visit, &by, possible(&cx).first().copied(), Said::Nothing).await,
     };
     match enrolled {
         Ok(enrolled) => done(visit, &cx, enrolled).await,
@@ -142,19 +141,17 @@ async fn failed(
 ) -> Result<Response> {
     let cx = &by.person.cx;
     match &error {
-        Error::Refused(no) if no.code == Code::InvalidMfaToken => over(visit, cx, error),
-        // A wrong code leaves the key as it is: the app that has scanned it shows the next one.
+        Error::Refused(no) if no.code == Code::InvalidMfaToken => over(visit, cx, error).await,
         Error::Refused(no) if no.code == Code::InvalidCode => {
-            let mut page = blank(visit, cx, method);
-            page.destination = destination(by, method);
-            rendered(visit, page, Some(visit.fault("page.mfa.wrong_code")))
+            kept(visit, by, method, visit.fault("page.mfa.wrong_code"))
         }
         Error::Refused(no) if no.code == Code::SetupNotFound => {
-            start(visit, by, method, Some(visit.fault("page.enrol.key_over"))).await
+            let said = Said::Fault(visit.fault("page.enrol.key_over"));
+            start(visit, by, method, said).await
         }
         _ => {
             let told = visit.told(error)?;
-            start(visit, by, method, Some(told)).await
+            start(visit, by, method, Said::Fault(told)).await
         }
     }
 }
@@ -164,19 +161,19 @@ fn destination(by: &Enroller, method: Option<Method>) -> Option<String> {
     (method == Some(Method::Email)).then(|| crate::domain::factor::masked_email(email))
 }
 
+/// The page without a new key, which a wrong code leaves as it is: the app that has scanned it shows
+/// the next one.
+fn kept(visit: &Visit, by: &Enroller, method: Option<Method>, told: Told) -> Result<Response> {
+    let page =
+        EnrolPage { destination: destination(by, method), ..blank(visit, &by.person.cx, method) };
+    rendered(visit, page, Said::Fault(told))
+}
+
 async fn send(visit: &Visit, by: &Enroller) -> Result<Response> {
-    let mut page = blank(visit, &by.person.cx, Some(Method::Email));
-    let told = match mailed::enable(by).await {
-        Ok(sent) => {
-            page.destination = Some(sent.destination);
-            None
-        }
-        Err(error) => {
-            page.destination = destination(by, Some(Method::Email));
-            Some(visit.told(error)?)
-        }
-    };
-    rendered(visit, page, told)
+    match mailed::enable(by).await {
+        Ok(_) => Ok(after_sending(visit, "mfa/enrol")),
+        Err(error) => kept(visit, by, Some(Method::Email), visit.told(error)?),
+    }
 }
 
 /// The factor is in use, and the sign-in is done. Backup codes come first: they are shown once.

@@ -1,24 +1,29 @@
 //! Signing in at a tenant's page: with a password or a passkey.
 
-use axum::{
-    http::StatusCode,
-    response::{IntoResponse, Response},
-};
+use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
-use super::visit::{Asked, OfRequest, Told, Visit, sent_on};
+use super::{
+    check_mail,
+    visit::{self, Asked, Said, Told, Visit, of_request, sent_on, with_parameter},
+};
 use crate::{
     domain::{
-        email::Email, factor::Method, password::Password, session::Persistence,
-        settings::PasskeySignIn,
+        email::Email,
+        factor::Method,
+        password::Password,
+        session::Persistence,
+        settings::{PasskeySignIn, Settings, SignInForm},
     },
     error::Result,
     flows::{
-        Cx,
+        Cx, base_url,
         ceremonies::Begun,
+        forms::{self, Typed},
         login::{self, Outcome},
+        oauth::asking,
         passkey_login,
     },
     http::{
@@ -27,7 +32,10 @@ use crate::{
         door::Door,
         extract::{Form, Query},
     },
-    view::pages::{DonePage, sign_in::LoginPage},
+    view::pages::{
+        lost::Way,
+        sign_in::{LoginPage, PresentShown, TenantShown},
+    },
 };
 
 /// The form of a sign-in, of a tenant and of the platform.
@@ -38,6 +46,8 @@ pub(super) struct SignIn {
     request: String,
     #[schema(required = false)]
     realm: String,
+    #[schema(required = false)]
+    form_token: String,
     #[schema(required = false)]
     pub(super) action: String,
     #[schema(required = false)]
@@ -54,106 +64,217 @@ pub(super) struct SignIn {
     credential: String,
 }
 
-impl OfRequest for SignIn {
-    fn named(&self) -> (&str, &str) {
-        (&self.request, &self.realm)
+of_request!(SignIn);
+
+impl SignIn {
+    /// What stays in the form.
+    pub(super) fn typed(&self) -> Typed {
+        Typed { email: self.email.clone(), remember: self.remember_me }
+    }
+
+    /// The fields in which something is missing.
+    pub(super) fn wrong(&self) -> Vec<&'static str> {
+        let email = Email::parse(&self.email).is_err().then_some("email");
+        let password = Password::parse(&self.password).is_err().then_some("password");
+        email.into_iter().chain(password).collect()
     }
 }
 
-/// What stays in the form.
+/// What a sign-in page asks for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum Ask {
+    /// Address and password.
+    #[default]
+    Both,
+    /// The address.
+    Email,
+    /// The password of an address.
+    Password,
+}
+
+/// What a sign-in page has beside its fields.
 #[derive(Debug, Default)]
-pub(super) struct Typed {
-    pub(super) email: String,
-    pub(super) remember: bool,
+pub(super) struct Offered {
+    pub(super) ask: Ask,
+    pub(super) wrong: Vec<&'static str>,
+    pub(super) passkey_url: Option<String>,
+    pub(super) can_register: bool,
+    pub(super) can_reset: bool,
+    pub(super) can_look: bool,
+    pub(super) tenants: Vec<TenantShown>,
+    pub(super) elsewhere: Vec<Way>,
+    pub(super) present: Option<PresentShown>,
 }
 
-impl Typed {
-    /// Before anything was typed: the address that the application hints at.
-    pub(super) fn hinted(visit: &Visit) -> Self {
-        let hint = visit.underway.as_ref().and_then(|it| it.pending.request.login_hint.clone());
-        let email = hint.filter(|hint| Email::parse(hint).is_ok()).unwrap_or_default();
-        Self { email, remember: false }
-    }
-}
-
-pub(super) async fn show(door: Door, query: Result<Query<Asked>>) -> Response {
-    match Visit::at_tenant(door, query.map(|Query(asked)| asked)).await {
-        Ok((visit, cx, asked)) => {
-            let note = note(&visit, &asked.note);
-            visit.concluded(form(&visit, &cx, Typed::hinted(&visit), Err(note)))
-        }
-        Err(page) => *page,
-    }
-}
-
-/// What another page has to say before a sign-in.
-pub(super) fn note(visit: &Visit, name: &str) -> Option<String> {
-    let key = match name {
-        "step_over" => "page.sign_in.step_over",
-        "registration_closed" => "page.login.registration_closed",
-        "account_ready" => "page.login.account_ready",
-        "signed_out" => "page.login.signed_out",
-        _ => return None,
-    };
-    Some(visit.say(key))
-}
-
-/// The page, with a fault or, where there is none, perhaps a note.
-fn form(
+/// A sign-in page, of a tenant or of the platform.
+pub(super) fn rendered(
     visit: &Visit,
-    cx: &Cx,
     typed: Typed,
-    said: std::result::Result<Told, Option<String>>,
+    offered: Offered,
+    said: Said,
 ) -> Result<Response> {
-    let settings = &cx.tenant.settings;
-    let has_passkeys = settings.passkeys.sign_in != PasskeySignIn::Off
-        && settings.mfa_methods.contains(&Method::Webauthn);
     let around = visit.around();
-    let passkey_url = format!("{}/login/passkey{}", visit.look.brand.base_path, around.query);
-    let (fault, note, status) = match said {
-        Ok(told) => (Some(told.text), None, told.status),
-        Err(note) => (None, note, StatusCode::OK),
-    };
+    let restart = format!("{}/login{}", visit.look.brand.base_path, around.query);
+    let (fault, note, status) = said.parts();
     let page = LoginPage {
+        ask: match offered.ask {
+            Ask::Both => "both",
+            Ask::Email => "email",
+            Ask::Password => "password",
+        },
         around,
         email: typed.email,
         remember: typed.remember,
         fault,
+        wrong: offered.wrong,
         note,
-        passkey_url: has_passkeys.then_some(passkey_url),
+        passkey_url: offered.passkey_url,
+        restart_url: (offered.ask == Ask::Password).then_some(restart),
+        can_register: offered.can_register,
+        can_reset: offered.can_reset,
+        tenants: offered.tenants,
+        elsewhere: offered.elsewhere,
+        can_look: offered.can_look,
+        present: offered.present,
+    };
+    visit.form(&page, status)
+}
+
+/// Before anything was typed: the address that the application hints at.
+pub(super) fn hinted(visit: &Visit) -> Typed {
+    let hint = visit.underway.as_ref().and_then(|it| it.pending.request.login_hint.clone());
+    let email = hint.filter(|hint| Email::parse(hint).is_ok()).unwrap_or_default();
+    Typed { email, remember: false }
+}
+
+pub(super) async fn show(door: Door, query: Result<Query<Asked>>) -> Response {
+    let asked = query.map(|Query(asked)| asked);
+    visit::at_tenant(door, asked, async |visit: &Visit, cx: Cx, asked: Asked| {
+        let typed = if asked.note == STEP_OVER { resumed(visit, &cx) } else { None };
+        let typed = typed.unwrap_or_else(|| hinted(visit));
+        let present = present(visit, |_| visit.onward(&cx)).await?;
+        let offered = Offered { present, ..offered(visit, &cx, first(&cx.tenant.settings)) };
+        rendered(visit, typed, offered, note(visit, &asked.note))
+    })
+    .await
+}
+
+/// The note of a sign-in that begins anew since its second step is over.
+pub(super) const STEP_OVER: &str = "step_over";
+
+/// What was typed when the sign-in began that has to begin anew.
+fn resumed(visit: &Visit, cx: &Cx) -> Option<Typed> {
+    let sealed = cookies::typed_of(cx, &visit.protocol.door.headers)?;
+    forms::kept(cx, sealed.expose())
+}
+
+/// Whoever is signed in already, where no application asks for anything else.
+pub(super) async fn present(
+    visit: &Visit,
+    onward: impl Fn(&Cx) -> String,
+) -> Result<Option<PresentShown>> {
+    if visit.underway.is_some() {
+        return Ok(None);
+    }
+    let people = asking::people(&visit.protocol.ox, &visit.visitor).await?;
+    Ok(people
+        .first()
+        .map(|me| PresentShown { email: me.user().email.clone(), continue_url: onward(me.cx()) }))
+}
+
+/// What another page has to say before a sign-in.
+pub(super) fn note(visit: &Visit, name: &str) -> Said {
+    let key = match name {
+        STEP_OVER => "page.sign_in.step_over",
+        "registration_closed" => "page.login.registration_closed",
+        "account_ready" => "page.login.account_ready",
+        "signed_out" => "page.login.signed_out",
+        _ => return Said::Nothing,
+    };
+    Said::Note(visit.say(key))
+}
+
+/// What a tenant's page asks for first.
+fn first(settings: &Settings) -> Ask {
+    match settings.sign_in_form {
+        SignInForm::Both => Ask::Both,
+        SignInForm::EmailFirst => Ask::Email,
+    }
+}
+
+/// Whether a passkey alone signs in.
+pub(super) fn has_passkeys(settings: &Settings) -> bool {
+    settings.passkeys.sign_in != PasskeySignIn::Off
+        && settings.mfa_methods.contains(&Method::Webauthn)
+}
+
+fn offered(visit: &Visit, cx: &Cx, ask: Ask) -> Offered {
+    let settings = &cx.tenant.settings;
+    let query = visit.around().query;
+    let passkey_url = format!("{}/login/passkey{query}", visit.look.brand.base_path);
+    Offered {
+        ask,
+        passkey_url: has_passkeys(settings).then_some(passkey_url),
         can_register: settings.registration_enabled,
         can_reset: true,
-        tenants: Vec::new(),
-    };
-    visit.page(&page, status)
+        ..Offered::default()
+    }
 }
 
 pub(super) async fn submit(door: Door, body: Result<Form<SignIn>>) -> Response {
-    match Visit::at_tenant(door, body.map(|Form(body)| body)).await {
-        Ok((visit, cx, body)) => visit.concluded(sign_in(&visit, cx, body).await),
-        Err(page) => *page,
-    }
+    visit::sent_at_tenant(door, body.map(|Form(body)| body), sign_in).await
 }
 
-async fn sign_in(visit: &Visit, cx: Cx, body: SignIn) -> Result<Response> {
-    if body.action == "cancel" {
-        return visit.cancelled().await;
-    }
+async fn sign_in(visit: &Visit, cx: Cx, body: SignIn, stale: Option<Told>) -> Result<Response> {
     let cx = visit.demanded(cx);
-    let typed = Typed { email: body.email.clone(), remember: body.remember_me };
+    let ask = asked_of(&cx, &body);
+    let again = |wrong, said: Said| {
+        let offered = Offered { wrong, ..offered(visit, &cx, ask) };
+        rendered(visit, body.typed(), offered, said)
+    };
+    if let Some(told) = stale {
+        return again(Vec::new(), Said::Fault(told));
+    }
+    if ask != Ask::Both && body.action == "email" {
+        return by_address(visit, &cx, &body);
+    }
     let outcome = if body.credential.is_empty() {
         let parsed = (Email::parse(&body.email), Password::parse(&body.password));
         let (Ok(email), Ok(password)) = parsed else {
-            return form(visit, &cx, typed, Ok(visit.fault("page.login.fill_in")));
+            let key = match ask {
+                Ask::Password => "page.login.fill_in_password",
+                Ask::Both | Ask::Email => "page.login.fill_in",
+            };
+            return again(body.wrong(), Said::Fault(visit.fault(key)));
         };
         by_password(visit, &cx, (email, password), body.remember_me).await
     } else {
         by_passkey(visit, &cx, &body).await
     };
     match outcome {
-        Ok(outcome) => passed(visit, &cx, outcome).await,
-        Err(error) => form(visit, &cx, typed, Ok(visit.told(error)?)),
+        Ok(outcome) => passed(visit, &cx, outcome, body.typed()).await,
+        Err(error) => again(Vec::new(), Said::Fault(visit.told(error)?)),
     }
+}
+
+/// What a form asked for that comes back: where the address comes first, an address that is one
+/// stays.
+fn asked_of(cx: &Cx, body: &SignIn) -> Ask {
+    let first = first(&cx.tenant.settings);
+    let has_address = Email::parse(&body.email).is_ok();
+    let is_second = body.action != "email" && body.credential.is_empty() && has_address;
+    if first == Ask::Email && is_second { Ask::Password } else { first }
+}
+
+/// The second page of a sign-in that asks for the address first. Nothing is looked up, so that
+/// nothing can be told from it.
+fn by_address(visit: &Visit, cx: &Cx, body: &SignIn) -> Result<Response> {
+    if Email::parse(&body.email).is_err() {
+        let offered = Offered { wrong: vec!["email"], ..offered(visit, cx, Ask::Email) };
+        let said = Said::Fault(visit.fault("page.login.fill_in_email"));
+        return rendered(visit, body.typed(), offered, said);
+    }
+    rendered(visit, body.typed(), offered(visit, cx, Ask::Password), Said::Nothing)
 }
 
 async fn by_password(
@@ -184,29 +305,37 @@ async fn by_passkey(visit: &Visit, cx: &Cx, body: &SignIn) -> Result<Outcome> {
     passkey_login::finish(cx, &input).await
 }
 
-/// Where the browser goes after a right password or passkey.
-pub(super) async fn passed(visit: &Visit, cx: &Cx, outcome: Outcome) -> Result<Response> {
-    let at = |page: &str| {
-        let base = crate::flows::base_url(&cx.app, &cx.tenant);
-        format!("{base}/{page}{}", visit.query_at_tenant())
-    };
-    Ok(match outcome {
+/// Where the browser goes after a right password or passkey. What was typed goes along sealed to a
+/// second step, for the way back.
+pub(super) async fn passed(
+    visit: &Visit,
+    cx: &Cx,
+    outcome: Outcome,
+    typed: Typed,
+) -> Result<Response> {
+    let at =
+        |page: &str| format!("{}/{page}{}", base_url(&cx.app, &cx.tenant), visit.query_at_tenant());
+    let (page, token) = match outcome {
         Outcome::SignedIn(signed_in) => {
-            sent_on(&visit.onward(cx), visit.entered(cx, &signed_in).await?)
+            return Ok(sent_on(&visit.onward(cx), visit.entered(cx, &signed_in).await?));
         }
-        Outcome::Challenge { token, .. } => sent_on(&at("mfa"), [cookies::step(cx, &token)]),
-        Outcome::Enrol { token, .. } => sent_on(&at("mfa/enrol"), [cookies::step(cx, &token)]),
-        Outcome::ChangePassword { .. } => {
-            let page = DonePage {
-                title: visit.say("page.password_due.title"),
-                text: visit.say("page.password_due.text"),
-            };
-            return visit.page(&page, StatusCode::OK);
-        }
-    })
+        Outcome::ChangePassword { .. } => return check_mail::password_due(visit, cx, typed.email),
+        Outcome::Challenge { token, .. } => ("mfa", token),
+        Outcome::Enrol { token, .. } => ("mfa/enrol", token),
+    };
+    let kept = cookies::typed(cx, &forms::keep(cx, &typed)?);
+    Ok(sent_on(&at(page), [cookies::step(cx, &token), kept]))
 }
 
-/// Begins a sign-in by passkey, for the script of the page.
+/// Where a sign-in begins anew, with a note.
+pub(super) fn anew(visit: &Visit, note: &str) -> String {
+    let address = format!("{}/login{}", visit.look.brand.base_path, visit.around().query);
+    with_parameter(&address, "note", note)
+}
+
+/// Begins a sign-in by passkey, for the script of the page. It proves nothing and opens nothing, so
+/// that what the browser says of where it comes from is enough; the form with the answer proves
+/// itself.
 pub(super) async fn begin_passkey(door: Door, query: Result<Query<Asked>>) -> Response {
     match Visit::at_tenant(door, query.map(|Query(asked)| asked)).await {
         Ok((_, cx, _)) => begun(&cx, passkey_login::begin(&cx).await),

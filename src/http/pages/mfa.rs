@@ -1,20 +1,21 @@
 //! The second step of a sign-in, at a tenant's page. The step's token is in a cookie, so that it
 //! stands in no address.
 
-use axum::{http::StatusCode, response::Response};
+use axum::response::Response;
 use serde::Deserialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::{
-    login::begun,
-    visit::{Asked, OfRequest, Told, Visit, sent_on},
+    login::{STEP_OVER, anew, begun},
+    visit::{self, Asked, Said, Told, Visit, of_request, sent_on, whole_seconds, with_parameter},
 };
 use crate::{
     domain::factor::Method,
     error::{Code, Error, Result},
     flows::{
         Cx,
+        oauth::asking,
         second_factor::{
             self, Answer, Failure, Named, Outcome, Proof,
             offer::{self, Offer},
@@ -26,7 +27,10 @@ use crate::{
         extract::{Form, Query},
     },
     secret::Secret,
-    view::pages::sign_in::{MethodShown, MfaPage},
+    view::pages::{
+        mails::WaitShown,
+        sign_in::{MethodShown, MfaPage},
+    },
 };
 
 /// The form of a second step, also of its enrolment.
@@ -37,6 +41,8 @@ pub(super) struct Step {
     request: String,
     #[schema(required = false)]
     realm: String,
+    #[schema(required = false)]
+    form_token: String,
     #[schema(required = false)]
     pub(super) action: String,
     #[schema(required = false)]
@@ -51,11 +57,7 @@ pub(super) struct Step {
     trust_device: bool,
 }
 
-impl OfRequest for Step {
-    fn named(&self) -> (&str, &str) {
-        (&self.request, &self.realm)
-    }
-}
+of_request!(Step);
 
 /// The token of the step that the browser is at; a step without one is over.
 pub(super) fn token(visit: &Visit, cx: &Cx) -> Secret<String> {
@@ -67,41 +69,58 @@ fn named(visit: &Visit, cx: &Cx) -> Named {
     Named { token: token(visit, cx), user: None, device }
 }
 
-/// A step that is over begins anew; whatever else is wrong stays so.
-pub(super) fn over(visit: &Visit, cx: &Cx, error: Error) -> Result<Response> {
-    match error {
-        Error::Refused(no) if no.code == Code::InvalidMfaToken => {
-            let query = visit.around().query;
-            let mark = if query.is_empty() { '?' } else { '&' };
-            let to = format!("{}/login{query}{mark}note=step_over", visit.look.brand.base_path);
-            Ok(sent_on(&to, [cookies::no_step(cx)]))
-        }
-        other => Err(other),
+/// A step that is over begins anew, unless it is over since somebody has signed in meanwhile, in
+/// another tab; whatever else is wrong stays so.
+pub(super) async fn over(visit: &Visit, cx: &Cx, error: Error) -> Result<Response> {
+    if !is_over(&error) {
+        return Err(error);
     }
+    let has_step = cookies::step_of(cx, &visit.protocol.door.headers).is_some();
+    let people = asking::people(&visit.protocol.ox, &visit.visitor).await?;
+    if !has_step && people.iter().any(|me| me.cx().tenant.id == cx.tenant.id) {
+        return Ok(sent_on(&visit.onward(cx), []));
+    }
+    Ok(sent_on(&anew(visit, STEP_OVER), [cookies::no_step(cx)]))
 }
 
-/// What there is to say on a page.
-#[derive(Debug)]
-enum Said {
-    Nothing,
-    Fault(Told),
-    Note(String),
+/// The note of a page that comes after a code was mailed. Going there by an address of its own
+/// means that reloading the page mails nothing.
+pub(super) const CODE_SENT: &str = "code_sent";
+
+/// The page of a mailed code, after one was sent.
+pub(super) fn after_sending(visit: &Visit, page: &str) -> Response {
+    let address = format!("{}/{page}{}", visit.look.brand.base_path, visit.around().query);
+    let address = with_parameter(&address, "method", Method::Email.as_str());
+    sent_on(&with_parameter(&address, "note", CODE_SENT), [])
 }
 
 pub(super) async fn show(door: Door, query: Result<Query<Asked>>) -> Response {
-    match Visit::at_tenant(door, query.map(|Query(asked)| asked)).await {
-        Ok((visit, cx, asked)) => {
-            let cx = visit.demanded(cx);
-            let method = asked.method.parse().ok();
-            visit.concluded(form(&visit, &cx, method, Said::Nothing).await)
-        }
-        Err(page) => *page,
-    }
+    let asked = query.map(|Query(asked)| asked);
+    visit::at_tenant(door, asked, async |visit: &Visit, cx: Cx, asked: Asked| {
+        let cx = visit.demanded(cx);
+        let is_sent = asked.note == CODE_SENT;
+        let said = if is_sent { Said::Note(visit.say("page.mfa.sent")) } else { Said::Nothing };
+        form(visit, &cx, asked.method.parse().ok(), Wrong::Nothing, said).await
+    })
+    .await
 }
 
-async fn form(visit: &Visit, cx: &Cx, method: Option<Method>, said: Said) -> Result<Response> {
+/// Whether what is said is about the code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Wrong {
+    Nothing,
+    Code,
+}
+
+async fn form(
+    visit: &Visit,
+    cx: &Cx,
+    method: Option<Method>,
+    wrong: Wrong,
+    said: Said,
+) -> Result<Response> {
     match offer::look(cx, &named(visit, cx)).await {
-        Ok(offer) => rendered(visit, cx, (&offer, method), said),
+        Ok(offer) => rendered(visit, cx, (&offer, method), (wrong, said)),
         // The step lives on; it only has to wait.
         Err(error @ Error::Throttled { .. }) => {
             let offer = Offer {
@@ -111,9 +130,10 @@ async fn form(visit: &Visit, cx: &Cx, method: Option<Method>, said: Said) -> Res
                 is_code_sent: true,
                 next_code_in: None,
             };
-            rendered(visit, cx, (&offer, method), Said::Fault(visit.told(error)?))
+            let said = Said::Fault(visit.told(error)?);
+            rendered(visit, cx, (&offer, method), (Wrong::Nothing, said))
         }
-        Err(error) => over(visit, cx, error),
+        Err(error) => over(visit, cx, error).await,
     }
 }
 
@@ -121,27 +141,25 @@ fn rendered(
     visit: &Visit,
     cx: &Cx,
     (offer, method): (&Offer, Option<Method>),
-    said: Said,
+    (wrong, said): (Wrong, Said),
 ) -> Result<Response> {
     let method = method.filter(|method| offer.methods.contains(method)).unwrap_or(offer.default);
-    let (fault, note, status) = match said {
-        Said::Nothing => (None, None, StatusCode::OK),
-        Said::Fault(told) => (Some(told.text), None, told.status),
-        Said::Note(text) => (None, Some(text), StatusCode::OK),
-    };
+    let (fault, note, status) = said.parts();
     let around = visit.around();
     let page = MfaPage {
         method: method.as_str(),
         others: others(visit, &offer.methods, method),
         destination: offer.destination.clone(),
         is_code_sent: offer.is_code_sent,
+        wait: offer.next_code_in.map(|wait| WaitShown::new(whole_seconds(wait))),
         fault,
+        is_code_wrong: wrong == Wrong::Code,
         note,
         trust_days: cx.tenant.settings.trusted_device_lifetime.as_secs() / 86_400,
         passkey_url: format!("{}/mfa/passkey{}", visit.look.brand.base_path, around.query),
         around,
     };
-    visit.page(&page, status)
+    visit.form(&page, status)
 }
 
 /// The methods beside one.
@@ -156,17 +174,15 @@ pub(super) fn others(visit: &Visit, methods: &[Method], but: Method) -> Vec<Meth
 }
 
 pub(super) async fn submit(door: Door, body: Result<Form<Step>>) -> Response {
-    match Visit::at_tenant(door, body.map(|Form(body)| body)).await {
-        Ok((visit, cx, body)) => visit.concluded(answered(&visit, cx, body).await),
-        Err(page) => *page,
-    }
+    visit::sent_at_tenant(door, body.map(|Form(body)| body), answered).await
 }
 
-async fn answered(visit: &Visit, cx: Cx, body: Step) -> Result<Response> {
-    if body.action == "cancel" {
-        return visit.cancelled().await;
-    }
+async fn answered(visit: &Visit, cx: Cx, body: Step, stale: Option<Told>) -> Result<Response> {
     let cx = visit.demanded(cx);
+    if let Some(told) = stale {
+        let method = body.method.parse().ok();
+        return form(visit, &cx, method, Wrong::Nothing, Said::Fault(told)).await;
+    }
     if body.action == "send" {
         return send(visit, &cx).await;
     }
@@ -193,13 +209,13 @@ async fn answered(visit: &Visit, cx: Cx, body: Step) -> Result<Response> {
             Ok(sent_on(&visit.onward(&cx), set))
         }
         Ok(Outcome::Failed(failure)) => {
-            let said = Said::Fault(visit.fault(words(failure)));
-            form(visit, &cx, method, said).await
+            let said = Said::Fault(visit.fault(words(failure, method)));
+            form(visit, &cx, method, Wrong::Code, said).await
         }
-        Err(error) if is_over(&error) => over(visit, &cx, error),
+        Err(error) if is_over(&error) => over(visit, &cx, error).await,
         Err(error) => {
             let said = Said::Fault(visit.told(error)?);
-            form(visit, &cx, method, said).await
+            form(visit, &cx, method, Wrong::Nothing, said).await
         }
     }
 }
@@ -208,8 +224,10 @@ fn is_over(error: &Error) -> bool {
     matches!(error, Error::Refused(no) if no.code == Code::InvalidMfaToken)
 }
 
-fn words(failure: Failure) -> &'static str {
+fn words(failure: Failure, method: Option<Method>) -> &'static str {
     match failure {
+        // Mails overtake each other: the newest code counts.
+        Failure::InvalidCode if method == Some(Method::Email) => "page.mfa.wrong_mailed_code",
         Failure::InvalidCode => "page.mfa.wrong_code",
         Failure::ExpiredCode => "page.mfa.expired_code",
         Failure::InvalidCredential => "page.mfa.wrong_passkey",
@@ -217,12 +235,14 @@ fn words(failure: Failure) -> &'static str {
 }
 
 async fn send(visit: &Visit, cx: &Cx) -> Result<Response> {
-    let said = match second_factor::mailed::send(cx, &named(visit, cx)).await {
-        Ok(_) => Said::Note(visit.say("page.mfa.sent")),
-        Err(error) if is_over(&error) => return over(visit, cx, error),
-        Err(error) => Said::Fault(visit.told(error)?),
-    };
-    form(visit, cx, Some(Method::Email), said).await
+    match second_factor::mailed::send(cx, &named(visit, cx)).await {
+        Ok(_) => Ok(after_sending(visit, "mfa")),
+        Err(error) if is_over(&error) => over(visit, cx, error).await,
+        Err(error) => {
+            let said = Said::Fault(visit.told(error)?);
+            form(visit, cx, Some(Method::Email), Wrong::Nothing, said).await
+        }
+    }
 }
 
 /// Begins a ceremony for the step, for the script of the page.

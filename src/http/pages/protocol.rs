@@ -8,13 +8,13 @@ use axum::{
 use base64::Engine as _;
 use url::Url;
 
-use super::{AsPage, Look, answer, look};
+use super::{AsPage, Look, answer, look, stray_look};
 use crate::{
     app::App,
     domain::oauth::Denial,
     error::{Context, Error, Result},
     flows::oauth::{Flavour, authorize::Answer},
-    http::{dev::house_look, door::text, headers, oauth::Protocol},
+    http::{dev::house_look, headers, oauth::Protocol},
     text::Locale,
     view::{
         PageFrame,
@@ -48,9 +48,8 @@ pub fn fault(protocol: &Protocol, fault: Error) -> Response {
 /// use.
 #[must_use]
 pub fn no_realm(app: &App, headers: &HeaderMap, fault: Error) -> Response {
-    let locale = Locale::choose(text(headers, header::ACCEPT_LANGUAGE), Locale::En);
     let mut response = fault.into_response();
-    response.extensions_mut().insert(AsPage(Look { locale, ..house_look(app) }));
+    response.extensions_mut().insert(AsPage(stray_look(app, headers)));
     response
 }
 

@@ -5,19 +5,27 @@ use serde::Deserialize;
 use serde_json::Map;
 use utoipa::ToSchema;
 
-use super::visit::{Asked, OfRequest, Visit, sent_on};
+use super::{
+    check_mail::{self, Promised},
+    login::anew,
+    visit::{self, Asked, Said, Told, Visit, of_request, sent_on},
+};
 use crate::{
     domain::{email::Email, password::Password, settings::Captcha, user::Name},
     error::{Code, Context, Error, Result},
     flows::{
         Cx, captcha,
+        forms::{self, Wish},
         register::{Input, Registered, State, register},
     },
     http::{
         door::Door,
         extract::{Form, Query},
     },
-    view::pages::sign_in::{CheckMailPage, RegisterPage},
+    view::pages::{
+        DonePage,
+        sign_in::{FaultShown, RegisterPage},
+    },
 };
 
 #[derive(Default, Deserialize, ToSchema)]
@@ -27,6 +35,8 @@ pub(super) struct NewAccount {
     request: String,
     #[schema(required = false)]
     realm: String,
+    #[schema(required = false)]
+    form_token: String,
     #[schema(required = false)]
     action: String,
     #[schema(required = false)]
@@ -39,31 +49,34 @@ pub(super) struct NewAccount {
     password: String,
     #[schema(required = false)]
     captcha_token: String,
+    #[schema(required = false)]
+    wish: String,
 }
 
-impl OfRequest for NewAccount {
-    fn named(&self) -> (&str, &str) {
-        (&self.request, &self.realm)
-    }
+of_request!(NewAccount);
+
+/// A fault in words, at its field; of the whole form, where that is empty.
+fn fault(field: &'static str, text: String) -> FaultShown {
+    FaultShown { field, text }
 }
 
 pub(super) async fn show(door: Door, query: Result<Query<Asked>>) -> Response {
-    match Visit::at_tenant(door, query.map(|Query(asked)| asked)).await {
-        Ok((visit, cx, _)) => visit.concluded(form(&visit, &cx, NewAccount::default(), Vec::new())),
-        Err(page) => *page,
-    }
+    let asked = query.map(|Query(asked)| asked);
+    visit::at_tenant(door, asked, async |visit: &Visit, cx: Cx, _: Asked| {
+        form(visit, &cx, NewAccount::default(), (Vec::new(), StatusCode::OK))
+    })
+    .await
 }
 
-fn to_login(visit: &Visit, note: &str) -> Response {
-    let query = visit.around().query;
-    let mark = if query.is_empty() { '?' } else { '&' };
-    sent_on(&format!("{}/login{query}{mark}note={note}", visit.look.brand.base_path), [])
-}
-
-fn form(visit: &Visit, cx: &Cx, typed: NewAccount, faults: Vec<String>) -> Result<Response> {
+fn form(
+    visit: &Visit,
+    cx: &Cx,
+    typed: NewAccount,
+    (faults, status): (Vec<FaultShown>, StatusCode),
+) -> Result<Response> {
     let settings = &cx.tenant.settings;
     if !settings.registration_enabled {
-        return Ok(to_login(visit, "registration_closed"));
+        return Ok(sent_on(&anew(visit, "registration_closed"), []));
     }
     let puzzle = match settings.captcha {
         Captcha::None => None,
@@ -73,7 +86,6 @@ fn form(visit: &Visit, cx: &Cx, typed: NewAccount, faults: Vec<String>) -> Resul
         }
     };
     let min = settings.password_policy.effective_min_length(settings.mfa_required);
-    let status = if faults.is_empty() { StatusCode::OK } else { StatusCode::BAD_REQUEST };
     let page = RegisterPage {
         around: visit.around(),
         email: typed.email,
@@ -83,50 +95,64 @@ fn form(visit: &Visit, cx: &Cx, typed: NewAccount, faults: Vec<String>) -> Resul
         faults,
         captcha: puzzle,
     };
-    visit.page(&page, status)
+    visit.form(&page, status)
 }
 
 pub(super) async fn submit(door: Door, body: Result<Form<NewAccount>>) -> Response {
-    match Visit::at_tenant(door, body.map(|Form(body)| body)).await {
-        Ok((visit, cx, body)) => visit.concluded(sign_up(&visit, &cx, body).await),
-        Err(page) => *page,
-    }
+    visit::sent_at_tenant(door, body.map(|Form(body)| body), sign_up).await
 }
 
-async fn sign_up(visit: &Visit, cx: &Cx, body: NewAccount) -> Result<Response> {
-    if body.action == "cancel" {
-        return visit.cancelled().await;
+async fn sign_up(visit: &Visit, cx: Cx, body: NewAccount, stale: Option<Told>) -> Result<Response> {
+    let cx = &cx;
+    if let Some(Told { text, status }) = stale {
+        return form(visit, cx, body, (vec![fault("", text)], status));
+    }
+    if body.action == "change" {
+        return change(visit, cx, &body);
     }
     let input = match parsed(visit, cx, &body) {
         Ok(input) => input,
-        Err(faults) => return form(visit, cx, body, faults),
+        Err(faults) => return form(visit, cx, body, (faults, StatusCode::BAD_REQUEST)),
     };
     match register(cx, input).await {
-        Ok(Registered { state: State::Active, .. }) => Ok(to_login(visit, "account_ready")),
-        Ok(Registered { state, .. }) => {
-            let text = if state == State::PendingApproval {
-                "answer.registration_approval"
-            } else {
-                "answer.registration_pending"
-            };
-            let page = CheckMailPage {
-                around: visit.around(),
-                title: visit.say("page.check_mail.title"),
-                text: visit.say(text),
+        Ok(Registered { state: State::Active, .. }) => {
+            Ok(sent_on(&anew(visit, "account_ready"), []))
+        }
+        Ok(Registered { state: State::PendingApproval, .. }) => {
+            let page = DonePage {
+                title: visit.say("page.register.received"),
+                text: visit.say("answer.registration_approval"),
             };
             visit.page(&page, StatusCode::OK)
         }
+        Ok(Registered { state: State::PendingVerification, .. }) => {
+            let names = Some((body.first_name, body.last_name));
+            let wish = Wish { email: body.email, names };
+            check_mail::page(visit, cx, (Promised::Proof, &wish), Said::Nothing)
+        }
         Err(Error::Refused(no)) if no.code == Code::PasswordRejected => {
-            form(visit, cx, body, no.reasons)
+            let faults = no.reasons.into_iter().map(|text| fault("password", text)).collect();
+            form(visit, cx, body, (faults, StatusCode::BAD_REQUEST))
         }
         Err(error) => {
-            let told = visit.told(error)?;
-            form(visit, cx, body, vec![told.text])
+            let is_email =
+                matches!(&error, Error::Refused(no) if no.code == Code::EmailDomainNotAllowed);
+            let Told { text, status } = visit.told(error)?;
+            let field = if is_email { "email" } else { "" };
+            form(visit, cx, body, (vec![fault(field, text)], status))
         }
     }
 }
 
-fn parsed(visit: &Visit, cx: &Cx, body: &NewAccount) -> Result<Input, Vec<String>> {
+/// Another address: the form once more, with the names that were typed.
+fn change(visit: &Visit, cx: &Cx, body: &NewAccount) -> Result<Response> {
+    let (wish, _) = forms::wish(cx, &body.wish).unwrap_or_default();
+    let (first_name, last_name) = wish.names.unwrap_or_default();
+    let typed = NewAccount { email: wish.email, first_name, last_name, ..NewAccount::default() };
+    form(visit, cx, typed, (Vec::new(), StatusCode::OK))
+}
+
+fn parsed(visit: &Visit, cx: &Cx, body: &NewAccount) -> Result<Input, Vec<FaultShown>> {
     let settings = &cx.tenant.settings;
     let email = Email::parse(&body.email).ok();
     let names = (Name::parse(&body.first_name).ok(), Name::parse(&body.last_name).ok());
@@ -143,18 +169,22 @@ fn parsed(visit: &Visit, cx: &Cx, body: &NewAccount) -> Result<Input, Vec<String
         }),
         (email, names, password) => {
             let mut faults = Vec::new();
-            if names.0.is_none() || names.1.is_none() {
-                faults.push(visit.say("page.register.bad_name"));
+            if names.0.is_none() {
+                faults.push(fault("first_name", visit.say("page.register.bad_first_name")));
+            }
+            if names.1.is_none() {
+                faults.push(fault("last_name", visit.say("page.register.bad_last_name")));
             }
             if email.is_none() {
-                faults.push(visit.say("page.register.bad_email"));
+                faults.push(fault("email", visit.say("page.register.bad_email")));
             }
             if password.is_none() {
                 let min = settings.password_policy.effective_min_length(settings.mfa_required);
                 let is_short = body.password.is_empty();
                 let key = if is_short { "password.too_short" } else { "password.too_long" };
                 let texts = cx.app.view.texts();
-                faults.push(texts.say(visit.look.locale, key, minijinja::context! { min }));
+                let text = texts.say(visit.look.locale, key, minijinja::context! { min });
+                faults.push(fault("password", text));
             }
             Err(faults)
         }

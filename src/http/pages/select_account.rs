@@ -1,16 +1,17 @@
 //! Which of the accounts that a browser is in is meant, at a tenant's page and at the platform's.
 
-use axum::{http::StatusCode, response::Response};
+use axum::response::Response;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::{
     portal::AtPlatform,
-    visit::{Asked, OfRequest, Underway, Visit, sent_on},
+    visit::{self, Asked, Said, Told, Underway, Visit, of_request, sent_on},
 };
 use crate::{
     error::Result,
     flows::{
+        Cx,
         me::Me,
         oauth::{Failure, Flavour, asking, hand_over::resumption, pending},
     },
@@ -29,32 +30,32 @@ pub(super) struct Choice {
     #[schema(required = false)]
     realm: String,
     #[schema(required = false)]
+    form_token: String,
+    #[schema(required = false)]
     action: String,
     #[schema(required = false)]
     session: String,
 }
 
-impl OfRequest for Choice {
-    fn named(&self) -> (&str, &str) {
-        (&self.request, &self.realm)
-    }
-}
+of_request!(Choice);
 
 pub(super) async fn show(door: Door, query: Result<Query<Asked>>) -> Response {
-    match Visit::at_tenant(door, query.map(|Query(asked)| asked)).await {
-        Ok((visit, ..)) => visit.concluded(list(&visit).await),
-        Err(page) => *page,
-    }
+    let asked = query.map(|Query(asked)| asked);
+    visit::at_tenant(door, asked, async |visit: &Visit, _: Cx, _: Asked| {
+        list(visit, Said::Nothing).await
+    })
+    .await
 }
 
 pub(super) async fn show_at_platform(door: AtPlatform, query: Result<Query<Asked>>) -> Response {
-    match Visit::at_platform(door.0, query.map(|Query(asked)| asked)).await {
-        Ok((visit, _)) => visit.concluded(list(&visit).await),
-        Err(page) => *page,
-    }
+    let asked = query.map(|Query(asked)| asked);
+    visit::at_platform(door.0, asked, async |visit: &Visit, _: Asked| {
+        list(visit, Said::Nothing).await
+    })
+    .await
 }
 
-async fn list(visit: &Visit) -> Result<Response> {
+async fn list(visit: &Visit, said: Said) -> Result<Response> {
     if visit.underway.is_none() {
         return visit.gone();
     }
@@ -75,38 +76,37 @@ async fn list(visit: &Visit) -> Result<Response> {
             tenant: is_platform.then(|| name.clone()),
         }
     };
-    let page = SelectAccountPage { around, accounts: people.iter().map(shown).collect() };
-    visit.page(&page, StatusCode::OK)
+    let (fault, _, status) = said.parts();
+    let accounts = people.iter().map(shown).collect();
+    visit.form(&SelectAccountPage { around, accounts, fault }, status)
 }
 
 pub(super) async fn submit(door: Door, body: Result<Form<Choice>>) -> Response {
-    match Visit::at_tenant(door, body.map(|Form(body)| body)).await {
-        Ok((visit, _, body)) => visit.concluded(chosen(&visit, body).await),
-        Err(page) => *page,
-    }
+    let body = body.map(|Form(body)| body);
+    visit::sent_at_tenant(door, body, async |visit: &Visit, _: Cx, body, stale| {
+        chosen(visit, body, stale).await
+    })
+    .await
 }
 
 pub(super) async fn submit_at_platform(door: AtPlatform, body: Result<Form<Choice>>) -> Response {
-    match Visit::at_platform(door.0, body.map(|Form(body)| body)).await {
-        Ok((visit, body)) => visit.concluded(chosen(&visit, body).await),
-        Err(page) => *page,
-    }
+    visit::sent_at_platform(door.0, body.map(|Form(body)| body), chosen).await
 }
 
-async fn chosen(visit: &Visit, body: Choice) -> Result<Response> {
-    if body.action == "cancel" {
-        return visit.cancelled().await;
+async fn chosen(visit: &Visit, body: Choice, stale: Option<Told>) -> Result<Response> {
+    if let Some(told) = stale {
+        return list(visit, Said::Fault(told)).await;
     }
     let Some(Underway { kept, pending }) = &visit.underway else { return visit.gone() };
     let ox = &visit.protocol.ox;
     let mut held = visit.visitor.sessions.iter();
     let Some((tenant, session, _)) = held.find(|(_, id, _)| id.to_string() == body.session) else {
-        return list(visit).await;
+        return list(visit, Said::Nothing).await;
     };
     match pending::choose(ox, pending, &visit.visitor, (*tenant, Some(*session))).await {
         Ok(()) => Ok(sent_on(&resumption(ox, Some(&kept.handle)), [])),
         Err(Failure::Fault(fault)) => Err(fault),
         // The session has ended meanwhile.
-        Err(_) => list(visit).await,
+        Err(_) => list(visit, Said::Nothing).await,
     }
 }

@@ -4,7 +4,7 @@
 //! A page names its request by a handle, in its address and in its form; it is good only together
 //! with the cookie of the browser that brought the request.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use axum::{
     http::{HeaderValue, StatusCode, header},
@@ -16,6 +16,11 @@ use serde::Deserialize;
 use url::Url;
 use utoipa::ToSchema;
 
+use self::forms::FormKey;
+pub(super) use self::forms::{
+    Said, Sent, Told, at_platform, at_tenant, of_request, sent_at_platform, sent_at_tenant,
+    whole_seconds,
+};
 use super::{AsPage, Look, look};
 use crate::{
     domain::{
@@ -35,7 +40,6 @@ use crate::{
         cookies,
         dev::house_look,
         door::Door,
-        error::code,
         headers,
         oauth::{Protocol, authorize::shown, visitor::visitor},
     },
@@ -44,11 +48,13 @@ use crate::{
     view::{
         Page, PageFrame,
         pages::{
-            MessagePage,
-            sign_in::{ApplicationShown, Around},
+            lost::{LostPage, Way},
+            sign_in::{ApplicationShown, Around, FormToken},
         },
     },
 };
+
+mod forms;
 
 /// The realm parameter of a tenant's page that serves a request of the platform.
 const PLATFORM: &str = "platform";
@@ -104,19 +110,11 @@ pub(super) struct Visit {
     /// The request; `None`: the page stands alone.
     pub(super) underway: Option<Underway>,
     is_at_tenant: bool,
+    key: FormKey,
 }
 
 /// The way on, or the page that is shown instead.
 pub(super) type Turned<T> = std::result::Result<T, Box<Response>>;
-
-/// What a person is told of a no.
-#[derive(Debug)]
-pub(super) struct Told {
-    /// In words.
-    pub(super) text: String,
-    /// As programs see it.
-    pub(super) status: StatusCode,
-}
 
 impl Visit {
     /// Somebody at a page of a tenant.
@@ -134,7 +132,9 @@ impl Visit {
         } else {
             Flavour::Tenant(Arc::clone(&cx.tenant))
         };
+        let key = FormKey::of(&door, Realm::Tenant(cx.tenant.id));
         let visit = Self {
+            key: key.map_err(|error| as_page(look.clone(), error))?,
             visitor: Visitor::default(),
             protocol: Protocol::new(door, flavour),
             look,
@@ -155,7 +155,9 @@ impl Visit {
         let look = Look { locale: door.locale(Locale::En), ..house_look(door.app()) };
         door.refuse_cross_site().map_err(|error| as_page(look.clone(), error))?;
         let form = form.map_err(|error| as_page(look.clone(), error))?;
+        let key = FormKey::of(&door, Realm::Platform);
         let visit = Self {
+            key: key.map_err(|error| as_page(look.clone(), error))?,
             visitor: Visitor::default(),
             protocol: Protocol::new(door, Flavour::Platform),
             look,
@@ -181,7 +183,7 @@ impl Visit {
                 Ok(self)
             }
             Ok(None) => {
-                let gone = self.gone();
+                let gone = self.lapsed(handle).await;
                 Err(Box::new(self.concluded(gone)))
             }
             Err(fault) => Err(as_page(self.look, fault)),
@@ -198,12 +200,36 @@ impl Visit {
         Ok(found.map(|pending| Underway { kept, pending }))
     }
 
-    /// The page that says that nothing is pending here.
+    /// The page that says that nothing is pending here, with the ways on that there are.
     pub(super) fn gone(&self) -> Result<Response> {
-        let page = MessagePage {
+        self.lost(None)
+    }
+
+    /// As [`Visit::gone`], of the application whose request was too late, where that is known.
+    async fn lapsed(&self, handle: &str) -> Result<Response> {
+        let Some(handle) = authorize::handle(handle) else { return self.gone() };
+        let found = pending::lapsed(&self.protocol.ox, &handle, &self.visitor).await?;
+        self.lost(found.as_deref())
+    }
+
+    fn lost(&self, application: Option<&Application>) -> Result<Response> {
+        let sign_in = Way::new(
+            "login",
+            format!("{}/login", self.look.brand.base_path),
+            self.say("page.login.title"),
+        );
+        // Only to what an operator has entered: what registers itself could name any address.
+        let known = application.filter(|it| it.origin == Origin::Operator);
+        let home = known.and_then(|it| it.metadata.client_uri.clone().filter(|url| is_web(url)));
+        let back = known.zip(home).map(|(application, url)| {
+            let texts = self.protocol.ox.app.view.texts();
+            let named = minijinja::context! { application => application.name.as_str() };
+            Way::new("back", url, texts.say(self.look.locale, "page.signed_out.back", named))
+        });
+        let page = LostPage {
             title: self.say("page.sign_in.expired_title"),
             text: self.say("page.sign_in.expired_text"),
-            request_id: None,
+            ways: back.into_iter().chain([sign_in]).collect(),
         };
         self.page(&page, StatusCode::BAD_REQUEST)
     }
@@ -234,42 +260,18 @@ impl Visit {
         texts.say(self.look.locale, key, minijinja::context! {})
     }
 
-    /// What a person is told of a no. Whatever he cannot mend stays an error.
-    pub(super) fn told(&self, error: Error) -> Result<Told> {
-        match error {
-            Error::Throttled { retry } => {
-                Ok(Told { text: self.wait(retry), status: StatusCode::TOO_MANY_REQUESTS })
-            }
-            Error::Refused(_) | Error::Taken(_) => {
-                let text = self.say(&format!("error.{}", code(&error).as_str()));
-                Ok(Told { text, status: StatusCode::BAD_REQUEST })
-            }
-            other => Err(other),
-        }
-    }
-
-    /// A fault in the words of `key`.
-    pub(super) fn fault(&self, key: &str) -> Told {
-        Told { text: self.say(key), status: StatusCode::BAD_REQUEST }
-    }
-
-    fn wait(&self, retry: Duration) -> String {
-        // Rounded up: who waits that long must not come too early.
-        let seconds = retry.as_secs() + u64::from(retry.subsec_nanos() > 0);
-        let minutes = if seconds > 90 { seconds.div_ceil(60) } else { 0 };
-        let texts = self.protocol.ox.app.view.texts();
-        let said = minijinja::context! { minutes, seconds };
-        texts.say(self.look.locale, "page.sign_in.wait", said)
-    }
-
     /// What all pages of the request show and keep.
     pub(super) fn around(&self) -> Around {
-        let Some(Underway { kept, pending }) = &self.underway else { return Around::default() };
+        let form_token = FormToken::new(self.key.proof());
+        let Some(Underway { kept, pending }) = &self.underway else {
+            return Around { form_token, ..Around::default() };
+        };
         let handle = kept.handle.expose().to_owned();
         let is_platform = matches!(self.protocol.ox.flavour, Flavour::Platform);
         let realm = (is_platform && self.is_at_tenant).then_some(PLATFORM);
         Around {
             query: query(&handle, realm),
+            form_token,
             handle: Some(handle),
             realm,
             application: Some(application(&pending.application)),
@@ -323,6 +325,8 @@ impl Visit {
             asking::signed_in(&self.protocol.ox, pending, &self.visitor, cx.tenant.id).await?;
         }
         let mut set = vec![cookies::no_step(cx)];
+        let typed = cookies::typed_of(cx, &self.protocol.door.headers);
+        set.extend(typed.map(|_| cookies::no_typed(cx)));
         if signed_in.tokens.is_none() {
             set.push(cookies::session(cx, &signed_in.session));
         }
@@ -337,6 +341,11 @@ impl Visit {
         let outcome = authorize::refuse(ox, &kept.handle, &self.visitor).await;
         Ok(shown(&self.protocol, outcome))
     }
+}
+
+/// Whether an address may be a link of ours.
+pub(super) fn is_web(url: &str) -> bool {
+    Url::parse(url).is_ok_and(|url| matches!(url.scheme(), "http" | "https"))
 }
 
 fn query(handle: &str, realm: Option<&str>) -> String {
@@ -360,6 +369,12 @@ fn as_page(look: Look, error: Error) -> Box<Response> {
     let mut response = error.into_response();
     response.extensions_mut().insert(AsPage(look));
     Box::new(response)
+}
+
+/// An address of ours with one parameter more.
+pub(super) fn with_parameter(address: &str, name: &str, value: &str) -> String {
+    let mark = if address.contains('?') { '&' } else { '?' };
+    format!("{address}{mark}{name}={value}")
 }
 
 /// Sends a browser on, after a form too by GET, with cookies to keep.

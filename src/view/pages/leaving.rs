@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::Page;
+use super::{Page, sign_in::ScopeShown};
 
 /// An account that the person at a page may mean.
 #[derive(Debug, Clone, Serialize)]
@@ -26,6 +26,8 @@ pub struct DevicePage {
     pub user_code: String,
     /// Whether the code that was typed in before was none.
     pub is_wrong: bool,
+    /// What else is wrong.
+    pub fault: Option<String>,
 }
 
 impl Page for DevicePage {
@@ -46,7 +48,7 @@ pub struct DeviceConfirmPage {
     /// The application's logo.
     pub logo_url: Option<String>,
     /// What it asks for.
-    pub scopes: Vec<String>,
+    pub scopes: Vec<ScopeShown>,
     /// In whose name; one at least.
     pub accounts: Vec<AccountChoice>,
     /// Whether one of several has to be chosen and was not.

@@ -4,11 +4,32 @@
 
 use serde::Serialize;
 
+use super::{lost::Way, mails::WaitShown};
 use crate::view::Page;
+
+/// What a form proves itself with; never printed.
+#[derive(Clone, Default, Serialize)]
+pub struct FormToken(String);
+
+impl FormToken {
+    /// What is shown.
+    #[must_use]
+    pub fn new(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+}
+
+impl std::fmt::Debug for FormToken {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("FormToken(…)")
+    }
+}
 
 /// What the pages of one authorization request have in common.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Around {
+    /// What the page's form proves itself with.
+    pub form_token: FormToken,
     /// The request's handle, for the form.
     pub handle: Option<String>,
     /// The realm of the request, where it is not the page's own.
@@ -37,28 +58,50 @@ pub struct TenantShown {
     pub name: String,
 }
 
-/// Address and password.
+/// Somebody who is signed in already.
 #[derive(Debug, Clone, Serialize)]
+pub struct PresentShown {
+    /// Who: an address.
+    pub email: String,
+    /// Where to go on as that account.
+    pub continue_url: String,
+}
+
+/// Address and password, or one after the other.
+#[derive(Debug, Clone, Serialize)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub struct LoginPage {
     /// The request.
     #[serde(flatten)]
     pub around: Around,
+    /// What is asked for: `both`, `email` or `password`.
+    pub ask: &'static str,
     /// The address, as it was typed or hinted at.
     pub email: String,
     /// Whether the session is to outlive the browser.
     pub remember: bool,
     /// What is wrong.
     pub fault: Option<String>,
+    /// The fields in which it is wrong.
+    pub wrong: Vec<&'static str>,
     /// What else there is to say.
     pub note: Option<String>,
     /// Where a sign-in by passkey begins; `None`: not here.
     pub passkey_url: Option<String>,
+    /// Where to begin with another address; `None`: the address can be typed here.
+    pub restart_url: Option<String>,
     /// Whether people may register themselves.
     pub can_register: bool,
     /// Whether a forgotten password can be replaced here.
     pub can_reset: bool,
     /// The tenants of which one has to be chosen.
     pub tenants: Vec<TenantShown>,
+    /// Other pages where this device's passkeys are taken.
+    pub elsewhere: Vec<Way>,
+    /// Whether those can be asked for by an address.
+    pub can_look: bool,
+    /// Who is signed in already.
+    pub present: Option<PresentShown>,
 }
 
 impl Page for LoginPage {
@@ -88,8 +131,12 @@ pub struct MfaPage {
     pub destination: String,
     /// Whether a code is under way.
     pub is_code_sent: bool,
+    /// How long the next mailed code has to wait.
+    pub wait: Option<WaitShown>,
     /// What is wrong.
     pub fault: Option<String>,
+    /// Whether the code is what is wrong.
+    pub is_code_wrong: bool,
     /// What else there is to say.
     pub note: Option<String>,
     /// Days that the device can be trusted for; 0: not at all.
@@ -120,6 +167,8 @@ pub struct EnrolPage {
     pub destination: Option<String>,
     /// What is wrong.
     pub fault: Option<String>,
+    /// What else there is to say.
+    pub note: Option<String>,
     /// Where a ceremony begins.
     pub passkey_url: String,
 }
@@ -195,6 +244,8 @@ pub struct ConsentPage {
     pub is_unknown: bool,
     /// Where to go for somebody else.
     pub not_you_url: String,
+    /// What is wrong.
+    pub fault: Option<String>,
 }
 
 impl std::fmt::Debug for ConsentPage {
@@ -228,10 +279,21 @@ pub struct SelectAccountPage {
     pub around: Around,
     /// Who is signed in.
     pub accounts: Vec<AccountShown>,
+    /// What is wrong.
+    pub fault: Option<String>,
 }
 
 impl Page for SelectAccountPage {
     const TEMPLATE: &'static str = "pages/select_account.html";
+}
+
+/// Something that is wrong in a form.
+#[derive(Debug, Clone, Serialize)]
+pub struct FaultShown {
+    /// The field; empty where it is none of them.
+    pub field: &'static str,
+    /// What, in plain words.
+    pub text: String,
 }
 
 /// A new account.
@@ -249,45 +311,13 @@ pub struct RegisterPage {
     /// The shortest password the tenant takes, in characters.
     pub min_length: u32,
     /// What is wrong, in plain words.
-    pub faults: Vec<String>,
+    pub faults: Vec<FaultShown>,
     /// The puzzle that the browser has to solve, JSON.
     pub captcha: Option<String>,
 }
 
 impl Page for RegisterPage {
     const TEMPLATE: &'static str = "pages/register.html";
-}
-
-/// A mail with a link is under way.
-#[derive(Debug, Clone, Serialize)]
-pub struct CheckMailPage {
-    /// The request.
-    #[serde(flatten)]
-    pub around: Around,
-    /// The heading.
-    pub title: String,
-    /// What to do.
-    pub text: String,
-}
-
-impl Page for CheckMailPage {
-    const TEMPLATE: &'static str = "pages/check_mail.html";
-}
-
-/// Whose password is forgotten.
-#[derive(Debug, Clone, Serialize)]
-pub struct ForgotPasswordPage {
-    /// The request.
-    #[serde(flatten)]
-    pub around: Around,
-    /// As typed.
-    pub email: String,
-    /// What is wrong.
-    pub fault: Option<String>,
-}
-
-impl Page for ForgotPasswordPage {
-    const TEMPLATE: &'static str = "pages/forgot_password.html";
 }
 
 /// Somebody is signed in, without any application.

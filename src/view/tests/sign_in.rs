@@ -3,7 +3,12 @@
 use super::{
     super::{
         PageFrame, View,
-        pages::{FormPostPage, ProtocolErrorPage, sign_in::*},
+        pages::{
+            FormPostPage, ProtocolErrorPage,
+            lost::{LostPage, Way},
+            mails::*,
+            sign_in::*,
+        },
     },
     sample,
 };
@@ -14,6 +19,7 @@ fn around(text: &str, full: bool) -> Around {
         return Around::default();
     }
     Around {
+        form_token: FormToken::new(text),
         handle: Some(own()),
         realm: Some("platform"),
         query: own(),
@@ -34,8 +40,15 @@ pub(super) fn samples(
 ) -> Vec<(&'static str, String)> {
     let own = || text.to_owned();
     let maybe = || full.then(own);
+    let way = || Way::new("back", own(), own());
     let login = LoginPage {
         around: around(text, full),
+        ask: if full { "both" } else { "email" },
+        wrong: if full { vec!["email"] } else { Vec::new() },
+        restart_url: None,
+        elsewhere: maybe().map(|_| way()).into_iter().collect(),
+        can_look: full,
+        present: full.then(|| PresentShown { email: own(), continue_url: own() }),
         email: own(),
         remember: full,
         fault: maybe(),
@@ -45,9 +58,11 @@ pub(super) fn samples(
         can_reset: full,
         tenants: maybe().map(|_| TenantShown { slug: own(), name: own() }).into_iter().collect(),
     };
+    let second = LoginPage { ask: "password", restart_url: Some(own()), ..login.clone() };
     let select = SelectAccountPage {
         around: around(text, full),
         accounts: vec![AccountShown { session: own(), name: own(), email: own(), tenant: maybe() }],
+        fault: maybe(),
     };
     let register = RegisterPage {
         around: around(text, full),
@@ -55,17 +70,16 @@ pub(super) fn samples(
         first_name: own(),
         last_name: own(),
         min_length: 15,
-        faults: maybe().into_iter().collect(),
+        faults: faults(text, full),
         captcha: maybe(),
     };
-    let mail = CheckMailPage { around: around(text, full), title: own(), text: own() };
-    let forgot = ForgotPasswordPage { around: around(text, full), email: own(), fault: maybe() };
+    let lost = LostPage { title: own(), text: own(), ways: vec![way(), way()] };
     let mut found = vec![
         sample(view, frame, &login),
+        sample(view, frame, &second),
+        sample(view, frame, &lost),
         sample(view, frame, &select),
         sample(view, frame, &register),
-        sample(view, frame, &mail),
-        sample(view, frame, &forgot),
         sample(view, frame, &consent(text, full)),
         sample(view, frame, &SignedInPage { email: own(), proof: own() }),
         sample(view, frame, &BackupCodesPage { codes: vec![own()], continue_url: own() }),
@@ -80,7 +94,49 @@ pub(super) fn samples(
         found.push(sample(view, frame, &enrol(text, full, Some(method))));
     }
     found.push(sample(view, frame, &enrol(text, full, None)));
+    found.extend(mails(view, frame, text, full));
     found
+}
+
+/// The pages that promise a mail, and those that ask for one.
+fn mails(view: &View, frame: PageFrame<'_>, text: &str, full: bool) -> Vec<(&'static str, String)> {
+    let own = || text.to_owned();
+    let mail = check_mail(text, full, "register");
+    let again = check_mail(text, full, "forgot-password");
+    let forgot = AskMailPage {
+        around: around(text, full),
+        title: own(),
+        lead: own(),
+        action: "forgot-password",
+        email: own(),
+        fault: full.then(own),
+    };
+    vec![sample(view, frame, &mail), sample(view, frame, &again), sample(view, frame, &forgot)]
+}
+
+fn faults(text: &str, full: bool) -> Vec<FaultShown> {
+    let fields = ["", "first_name", "last_name", "email", "password", "password"];
+    let fault = |field| FaultShown { field, text: text.to_owned() };
+    if full { fields.map(fault).to_vec() } else { Vec::new() }
+}
+
+fn check_mail(text: &str, full: bool, change: &'static str) -> CheckMailPage {
+    let own = || text.to_owned();
+    let again = || AgainShown {
+        action: "forgot-password",
+        wish: own(),
+        wait: Some(WaitShown { seconds: 60, clock: own() }),
+    };
+    CheckMailPage {
+        around: around(text, full),
+        title: own(),
+        text: own(),
+        destination: full.then(own),
+        again: full.then(again),
+        change,
+        fault: full.then(own),
+        note: full.then(own),
+    }
 }
 
 fn consent(text: &str, full: bool) -> ConsentPage {
@@ -97,6 +153,7 @@ fn consent(text: &str, full: bool) -> ConsentPage {
         terms_url: maybe(),
         is_unknown: full,
         not_you_url: own(),
+        fault: maybe(),
     }
 }
 
@@ -107,6 +164,8 @@ fn mfa(text: &str, full: bool, method: &'static str) -> MfaPage {
         others: vec![MethodShown { id: "totp", label: text.to_owned() }],
         destination: text.to_owned(),
         is_code_sent: full,
+        wait: full.then(|| WaitShown { seconds: 42, clock: text.to_owned() }),
+        is_code_wrong: full,
         fault: full.then(|| text.to_owned()),
         note: full.then(|| text.to_owned()),
         trust_days: if full { 30 } else { 0 },
@@ -124,6 +183,7 @@ fn enrol(text: &str, full: bool, method: Option<&'static str>) -> EnrolPage {
         qr_svg: full.then(|| crate::view::qr::Qr::new("otpauth://totp/x").unwrap().svg()),
         destination: maybe(),
         fault: maybe(),
+        note: maybe(),
         passkey_url: text.to_owned(),
     }
 }

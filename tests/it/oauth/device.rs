@@ -231,18 +231,18 @@ async fn nobody_sees_the_page_before_he_has_signed_in() {
     let sent = stranger.get("/t/acme/device?user_code=wdjb-mjht").await;
     assert_eq!(sent.location().path(), "/t/acme/login");
     // He comes back with the code, once he has signed in, and not again after that.
-    let form = encoded(&[("email", GRACE), ("password", crate::support::PASSWORD)]);
+    let form = [("email", GRACE), ("password", crate::support::PASSWORD)];
     let mut grace = stranger.clone();
-    let back = grace.post_form("/t/acme/login", &form).await;
+    let back = grace.fill_page("/t/acme/login", &form).await;
     assert_eq!(back.location().path(), "/t/acme/device");
     assert_eq!(back.sent("user_code").as_deref(), Some("WDJB-MJHT"));
     grace.follow(&back).await;
     grace.cookies.retain(|(name, value)| !name.contains("usercode") || !value.is_empty());
-    assert_eq!(grace.post_form("/t/acme/login", &form).await.location().path(), "/t/acme");
+    assert_eq!(grace.fill_page("/t/acme/login", &form).await.location().path(), "/t/acme");
     let planted = stranger.cookies.iter_mut().find(|(name, _)| name.contains("usercode"));
     planted.unwrap().1 = "//evil.test?".to_owned();
     let mut eve = stranger.clone();
-    let back = eve.post_form("/t/acme/login", &form).await;
+    let back = eve.fill_page("/t/acme/login", &form).await;
     assert_eq!((back.location().path(), back.sent("user_code")), ("/t/acme/device", None));
     let sent = stranger.post_form(PAGE, "user_code=WDJB-MJHT&word=allow").await;
     assert_eq!(sent.location().path(), "/t/acme/login");

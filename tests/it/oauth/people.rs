@@ -8,7 +8,7 @@ use serde_json::json;
 use super::code::world;
 use crate::support::{
     Client, PASSWORD,
-    applications::{challenge, encoded, endpoint, request},
+    applications::{challenge, endpoint, request},
 };
 
 const GRACE: &str = "grace@example.com";
@@ -74,8 +74,9 @@ async fn a_sign_in_by_the_api_takes_the_place_of_a_chosen_account() {
     assert_eq!(asked.location().path(), "/t/acme/select-account");
     let handle = asked.sent("request").unwrap();
     let (session, _) = browser.session().unwrap();
-    let form = encoded(&[("request", &handle), ("session", &session.to_string())]);
-    let chosen = browser.post_form("/t/acme/select-account", &form).await;
+    let page = format!("/t/acme/select-account?request={handle}");
+    let form = [("request", handle.as_str()), ("session", &session.to_string())];
+    let chosen = browser.fill_page(&page, &form).await;
     // The chosen session is too old for the request.
     assert_eq!(browser.follow(&chosen).await.location().path(), "/t/acme/login");
     world.advance(Duration::from_secs(1));

@@ -91,7 +91,8 @@ async fn a_mailed_code_is_asked_for_sent_again_and_waited_for() {
     assert!(page.text.contains("g***@example.com") && page.text.contains("id=\"send\""));
     assert!(!page.text.contains("id=\"code\""), "nothing to enter yet");
     let sent = browser.fill(&page, "/t/acme/mfa", &[("action", "send")]).await;
-    assert_eq!(sent.status, 200, "{}", sent.text);
+    assert_eq!(sent.status, 303, "{}", sent.text);
+    let sent = browser.follow(&sent).await;
     assert!(sent.text.contains("id=\"code\"") && sent.text.contains("id=\"note\""));
     let soon = browser.fill(&sent, "/t/acme/mfa", &[("action", "send")]).await;
     assert_eq!(soon.status, 429);

@@ -48,8 +48,8 @@ async fn an_address_that_has_an_account_is_told_nothing_else() {
     let mut known = NEW;
     known[2].1 = "grace@example.com";
     let known = browser.fill(&form, "/t/acme/register", &known).await;
-    let plain = |text: &str| text.split("<main").nth(1).unwrap().to_owned();
-    assert_eq!((new.status, plain(&new.text)), (known.status, plain(&known.text)));
+    let known_main = known.main().replace("g***@", "a***@");
+    assert_eq!((new.status, new.main()), (known.status, known_main));
 }
 
 #[tokio::test]
@@ -90,7 +90,7 @@ async fn a_forgotten_password_is_asked_for_alike_for_every_address() {
     for email in ["grace@example.com", "nobody@example.com"] {
         let page = browser.fill(&form, "/t/acme/forgot-password", &[("email", email)]).await;
         assert_eq!(page.status, 200);
-        texts.push(page.text.split("<main").nth(1).unwrap().to_owned());
+        texts.push(page.main().replace("n***@", "g***@"));
     }
     assert_eq!(texts[0], texts[1]);
     assert_eq!(scene.world.inbox("grace@example.com").await.len(), 1);

@@ -178,9 +178,10 @@ fn parsed(visit: &Visit, cx: &Cx, body: &NewAccount) -> Result<Input, Vec<FaultS
             if email.is_none() {
                 faults.push(fault("email", visit.say("page.register.bad_email")));
             }
-            if password.is_none() {
-                let min = settings.password_policy.effective_min_length(settings.mfa_required);
-                let is_short = body.password.is_empty();
+            // What the policy would say next, so that a person hears of everything at once.
+            let min = settings.password_policy.effective_min_length(settings.mfa_required);
+            let is_short = body.password.chars().count() < min;
+            if password.is_none() || is_short {
                 let key = if is_short { "password.too_short" } else { "password.too_long" };
                 let texts = cx.app.view.texts();
                 let text = texts.say(visit.look.locale, key, minijinja::context! { min });

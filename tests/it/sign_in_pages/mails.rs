@@ -144,7 +144,7 @@ async fn each_fault_of_a_registration_stands_at_its_field() {
     let world = World::new().await;
     world.acme().await;
     let mut browser = world.client();
-    let fields = [("first_name", "Ann"), ("email", "no address")];
+    let fields = [("first_name", "Ann"), ("email", "no address"), ("password", "too short")];
     let page = browser.fill_page("/t/acme/register", &fields).await;
     assert_eq!(page.status, 400);
     for field in ["last_name", "email", "password"] {
@@ -155,7 +155,8 @@ async fn each_fault_of_a_registration_stands_at_its_field() {
         assert!(own.contains("aria-invalid=\"true\"") && own.contains("-faults"), "{own}");
     }
     assert!(page.text.contains("value=\"Ann\"") && page.text.contains("value=\"no address\""));
-    assert!(page.text.contains("<title>Error:"));
+    assert!(page.text.contains("<title>Error:") && page.text.contains("at least 15"));
+    assert!(!page.text.contains("too short"), "no password comes back");
     let mut weak = ANN;
     weak[3].1 = "acmeacmeacmeacme";
     let page = browser.fill_page("/t/acme/register", &weak).await;

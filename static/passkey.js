@@ -22,7 +22,15 @@ for (const button of document.querySelectorAll("button[data-passkey]")) {
     button.disabled = false;
   };
   const ask = async () => {
-    const answer = await fetch(button.dataset.begin, { method: "POST" });
+    // Where somebody is signed in, the form's proof goes along.
+    const proof = form.elements.proof?.value;
+    const headers = proof ? { "X-CSRF-Token": proof } : {};
+    const answer = await fetch(button.dataset.begin, { method: "POST", headers });
+    // The page itself knows what has to be done first.
+    if ([401, 403].includes(answer.status) && button.dataset.again) {
+      window.location.assign(button.dataset.again);
+      return;
+    }
     if (!answer.ok) throw new Error("refused");
     const { challenge_id, options } = (await answer.json()).data;
     const credential = creates

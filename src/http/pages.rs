@@ -31,6 +31,7 @@ use crate::{
     },
 };
 
+mod account;
 mod change_email;
 mod consent;
 mod device;
@@ -59,7 +60,7 @@ pub struct Look {
 /// The pages and the files they load.
 pub fn routes() -> Router<Arc<App>> {
     let mut router = Router::new()
-        .route("/t/{tenant_slug}", get(home::show).post(home::sign_out))
+        .route("/t/{tenant_slug}", get(home::show).post(account::sign_out))
         .route("/t/{tenant_slug}/verify-email", get(verify_email::show).post(verify_email::submit))
         .route(
             "/t/{tenant_slug}/reset-password",
@@ -92,7 +93,7 @@ fn sign_in_routes() -> Router<Arc<App>> {
         .route("/register", get(register::show).post(register::submit))
         .route("/forgot-password", get(forgot_password::show).post(forgot_password::submit));
     Router::new()
-        .nest("/t/{tenant_slug}", of_tenant)
+        .nest("/t/{tenant_slug}", of_tenant.merge(account::routes()))
         .route("/login", get(portal::show).post(portal::submit))
         .route("/register", get(portal::no_registration))
         .route(

@@ -109,11 +109,13 @@ fn elsewhere(visit: &Visit, cx: &Cx) -> Result<Response> {
 }
 
 fn scopes(visit: &Visit, request: &AuthorizationRequest) -> Vec<ScopeShown> {
-    let shown = |scope: &str| {
-        let known = SCOPES.iter().find(|(name, _)| *name == scope);
-        ScopeShown { id: scope.to_owned(), text: known.map(|(_, key)| visit.say(key)) }
-    };
-    request.scope.iter().map(shown).collect()
+    request.scope.iter().map(|scope| scope_shown(visit, scope)).collect()
+}
+
+/// A scope as people are told of it.
+pub(super) fn scope_shown(visit: &Visit, scope: &str) -> ScopeShown {
+    let known = SCOPES.iter().find(|(name, _)| *name == scope);
+    ScopeShown { id: scope.to_owned(), text: known.map(|(_, key)| visit.say(key)) }
 }
 
 fn detail(value: &Value) -> DetailShown {

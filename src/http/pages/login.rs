@@ -93,6 +93,9 @@ pub(super) fn note(visit: &Visit, name: &str) -> Option<String> {
         "registration_closed" => "page.login.registration_closed",
         "account_ready" => "page.login.account_ready",
         "signed_out" => "page.login.signed_out",
+        "session_over" => "page.account.session_over",
+        "password_changed" => "page.account.signed_out_everywhere",
+        "account_deleted" => "page.account.deleted",
         _ => return None,
     };
     Some(visit.say(key))

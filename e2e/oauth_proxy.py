@@ -163,7 +163,7 @@ def test_signing_out(world):
 def test_signing_out_elsewhere(world):
     with signed_in(world, "behind_apache_signing_out_elsewhere") as (server, browser, origin):
         browser.open(f"{server.base}/t/acme")
-        browser.click("main button[type=submit]")
+        browser.click("#sign_out")
         wait_for("the login page", lambda: at(browser, f"{server.base}/t/acme/login") or browser.shows("signed out"))
 
         # The proxy is told by a logout token, and forgets its own session.

@@ -39,6 +39,26 @@ macro_rules! templates {
 }
 
 templates! {
+    "account/activity.html",
+    "account/applications.html",
+    "account/backup_codes.html",
+    "account/confirm.html",
+    "account/data.html",
+    "account/delete.html",
+    "account/devices.html",
+    "account/email.html",
+    "account/layout.html",
+    "account/mailed_codes.html",
+    "account/overview.html",
+    "account/parts.html",
+    "account/passkey.html",
+    "account/password.html",
+    "account/profile.html",
+    "account/question.html",
+    "account/rename.html",
+    "account/security.html",
+    "account/told.html",
+    "account/totp.html",
     "layout.html",
     "parts.html",
     "sign_in/application.html",
@@ -70,7 +90,6 @@ templates! {
     "pages/reset_done.html",
     "pages/reset_password.html",
     "pages/select_account.html",
-    "pages/signed_in.html",
     "pages/signed_out.html",
     "pages/stop_email_change.html",
     "pages/verified.html",
@@ -164,6 +183,7 @@ impl View {
         templates.add_global("js_url", Asset::JS.url());
         templates.add_global("passkey_js_url", Asset::PASSKEY_JS.url());
         templates.add_global("captcha_js_url", Asset::CAPTCHA_JS.url());
+        templates.add_global("account_js_url", Asset::ACCOUNT_JS.url());
         let said = texts.clone();
         templates.add_function("t", move |state: &State, key: &str, args: Kwargs| {
             said.fill(locale(state)?, key, args.into())

@@ -30,7 +30,14 @@ for (const button of document.querySelectorAll("button[data-passkey]")) {
   let begun = null;
   const begin = () => {
     if (!begun || performance.now() - begun.at > FRESH) {
-      const data = fetch(button.dataset.begin, { method: "POST" }).then(async (answer) => {
+      // Where somebody is signed in, the form's proof goes along.
+      const proof = form.elements.proof?.value;
+      const headers = proof ? { "X-CSRF-Token": proof } : {};
+      const data = fetch(button.dataset.begin, { method: "POST", headers }).then(async (answer) => {
+        // The page itself knows what has to be done first.
+        if ([401, 403].includes(answer.status) && button.dataset.again) {
+          window.location.assign(button.dataset.again);
+        }
         if (!answer.ok) throw new Error("refused");
         return (await answer.json()).data;
       });

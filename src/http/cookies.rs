@@ -91,6 +91,30 @@ pub fn step_of(cx: &Cx, headers: &HeaderMap) -> Option<Secret<String>> {
     value(cx, "step", headers)
 }
 
+/// How long a browser may take to sign in on its way to a page of the portal.
+const WANTED_SECONDS: i64 = 600;
+
+/// The cookie of a browser that goes on to a page of the portal once somebody has signed in: the
+/// page's name.
+#[must_use]
+pub fn wanted_page(cx: &Cx, page: &str) -> Cookie<'static> {
+    cookie(cx, "wanted", page.to_owned(), Some(WANTED_SECONDS))
+}
+
+/// What takes that cookie away.
+#[must_use]
+pub fn no_wanted_page(cx: &Cx) -> Cookie<'static> {
+    cookie(cx, "wanted", String::new(), Some(0))
+}
+
+/// The name of the page that is wanted, as it came.
+#[must_use]
+pub fn wanted_page_of(cx: &Cx, headers: &HeaderMap) -> Option<String> {
+    let jar = CookieJar::from_headers(headers);
+    let cookie = jar.get(&name("wanted", &cx.tenant, is_https(cx)))?;
+    Some(cookie.value().to_owned()).filter(|text| !text.is_empty())
+}
+
 /// The cookie of a device that its user trusts.
 #[must_use]
 pub fn trusted(cx: &Cx, token: &Token) -> Cookie<'static> {

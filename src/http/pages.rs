@@ -31,6 +31,7 @@ use crate::{
     },
 };
 
+mod account;
 mod asked_for;
 mod change_email;
 mod check_mail;
@@ -60,7 +61,7 @@ pub struct Look {
 /// The pages and the files they load.
 pub fn routes() -> Router<Arc<App>> {
     let mut router = Router::new()
-        .route("/t/{tenant_slug}", get(home::show).post(home::sign_out))
+        .route("/t/{tenant_slug}", get(home::show).post(account::sign_out))
         .route("/t/{tenant_slug}/verify-email", get(verify_email::show).post(verify_email::submit))
         .route(
             "/t/{tenant_slug}/reset-password",
@@ -100,7 +101,7 @@ fn sign_in_routes() -> Router<Arc<App>> {
             get(check_mail::show_unproved).post(check_mail::submit_unproved),
         );
     Router::new()
-        .nest("/t/{tenant_slug}", of_tenant)
+        .nest("/t/{tenant_slug}", of_tenant.merge(account::routes()))
         .route("/login", get(portal::show).post(portal::submit))
         .route("/register", get(portal::no_registration))
         .route(

@@ -8,7 +8,19 @@ use super::*;
 use crate::error::Code;
 
 /// Keys that are put together at run time, and by whom.
-const COMPUTED: [&str; 7] = [
+const COMPUTED: [&str; 15] = [
+    // One for each `text::Locale`, in itself: `http::pages::account::profile`.
+    "language.",
+    // One for each `domain::audit::Action` that people are told of: `http::pages::account::activity`.
+    "page.account.event.",
+    // Questions about devices: `http::pages::account::devices`.
+    "page.account.end_session.",
+    "page.account.end_others.",
+    "page.account.forget_device.",
+    "page.account.forget_all.",
+    // What cannot be done: `http::pages::account::owner`.
+    "page.account.gone.",
+    "page.account.stale.",
     // What came of a device: `http::pages::device`.
     "page.device_done.",
     // One for each `domain::factor::Method`, in the mail that tells of a change.

@@ -40,8 +40,16 @@ impl Asset {
         body: include_str!("../../static/captcha.js"),
     };
 
+    /// The script of the account portal.
+    pub const ACCOUNT_JS: Self = Self {
+        path: "/static/account.js",
+        content_type: "text/javascript; charset=utf-8",
+        body: include_str!("../../static/account.js"),
+    };
+
     /// Every file there is.
-    pub const ALL: [Self; 4] = [Self::CSS, Self::JS, Self::PASSKEY_JS, Self::CAPTCHA_JS];
+    pub const ALL: [Self; 5] =
+        [Self::CSS, Self::JS, Self::PASSKEY_JS, Self::CAPTCHA_JS, Self::ACCOUNT_JS];
 
     /// The address to link to: the path and a mark of the content, so that an answer to it may be
     /// cached for ever and a new release is seen at once.

@@ -11,6 +11,7 @@ use crate::{
     text::{Locale, Texts},
 };
 
+pub mod account;
 pub mod leaving;
 pub mod lost;
 pub mod mails;

@@ -12,6 +12,7 @@ use super::{
 };
 use crate::error::Code;
 
+mod account;
 mod sign_in;
 
 /// What must never arrive in a page as it stands.
@@ -63,6 +64,7 @@ fn samples(view: &View, locale: Locale, text: &str) -> Vec<(&'static str, String
         found.extend(device_samples(view, frame, text, full));
         found.extend(address_samples(view, frame, text, full));
         found.extend(sign_in::samples(view, frame, text, full));
+        found.extend(account::samples(view, frame, text, full));
         found.push(sample(view, frame, &ResetDonePage { continue_url: maybe() }));
         found.push(sample(
             view,
@@ -178,7 +180,11 @@ fn every_page_renders_in_every_language() {
 fn no_page_is_left_out_of_the_samples() {
     let sampled: Vec<&str> =
         samples(&view(), Locale::En, "value").into_iter().map(|(template, _)| template).collect();
-    for (name, _) in TEMPLATES.iter().filter(|(name, _)| name.starts_with("pages/")) {
+    let is_page = |name: &str| {
+        let is_part = ["account/layout.html", "account/parts.html"].contains(&name);
+        name.starts_with("pages/") || (name.starts_with("account/") && !is_part)
+    };
+    for (name, _) in TEMPLATES.iter().filter(|(name, _)| is_page(name)) {
         assert!(sampled.contains(name), "{name}");
     }
 }

@@ -13,6 +13,7 @@
 
 mod support;
 
+mod account;
 mod api;
 mod applications;
 mod audit;

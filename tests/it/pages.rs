@@ -371,7 +371,7 @@ async fn web_06_no_page_holds_a_script_of_its_own_or_loads_what_is_not_ours() {
         client.post_form("/t/acme/reset-password", &weak).await,
         client.post_form("/t/acme/reset-password", &good).await,
         client.get("/t/acme/reset-password?token=x").await,
-        client.get("/t/acme").await,
+        client.get("/t/acme/login").await,
         client.get("/t/nope/reset-password").await,
         client.get("/").await,
     ];

@@ -25,6 +25,8 @@ mod credentials;
 mod profile;
 mod sessions;
 
+pub(in crate::http) use account::exported;
+
 /// The endpoints.
 pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()

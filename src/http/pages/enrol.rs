@@ -95,7 +95,7 @@ fn rendered(visit: &Visit, page: EnrolPage, said: Said) -> Result<Response> {
 }
 
 /// In groups of four, which a person can follow.
-fn grouped(secret: &str) -> String {
+pub(super) fn grouped(secret: &str) -> String {
     let letters: Vec<char> = secret.chars().collect();
     letters.chunks(4).map(String::from_iter).collect::<Vec<_>>().join(" ")
 }

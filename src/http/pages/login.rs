@@ -189,6 +189,9 @@ pub(super) fn note(visit: &Visit, name: &str) -> Said {
         "registration_closed" => "page.login.registration_closed",
         "account_ready" => "page.login.account_ready",
         "signed_out" => "page.login.signed_out",
+        "session_over" => "page.account.session_over",
+        "password_changed" => "page.account.signed_out_everywhere",
+        "account_deleted" => "page.account.deleted",
         _ => return Said::Nothing,
     };
     Said::Note(visit.say(key))

@@ -21,7 +21,7 @@ pub(super) use self::forms::{
     Said, Sent, Told, at_platform, at_tenant, of_request, sent_at_platform, sent_at_tenant,
     whole_seconds,
 };
-use super::{AsPage, Look, look};
+use super::{AsPage, Look, account::place::Place, look};
 use crate::{
     domain::{
         application::{Application, Origin},
@@ -297,8 +297,15 @@ impl Visit {
             Some(Underway { kept, .. }) => {
                 hand_over::resumption(&self.protocol.ox, Some(&kept.handle))
             }
-            None => self.device_page(cx).unwrap_or_else(|| base_url(&cx.app, &cx.tenant)),
+            None => self.device_page(cx).unwrap_or_else(|| self.account_page(cx)),
         }
+    }
+
+    /// The page of the portal that this sign-in was wanted for, else the tenant's front page.
+    fn account_page(&self, cx: &Cx) -> String {
+        let wanted = cookies::wanted_page_of(cx, &self.protocol.door.headers);
+        let place: Option<Place> = wanted.and_then(|name| name.parse().ok());
+        format!("{}{}", base_url(&cx.app, &cx.tenant), place.map(Place::path).unwrap_or_default())
     }
 
     /// The page of a device that waits for this sign-in, of the tenant or of the platform.

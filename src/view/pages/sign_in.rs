@@ -319,22 +319,3 @@ pub struct RegisterPage {
 impl Page for RegisterPage {
     const TEMPLATE: &'static str = "pages/register.html";
 }
-
-/// Somebody is signed in, without any application.
-#[derive(Clone, Serialize)]
-pub struct SignedInPage {
-    /// Who: an address.
-    pub email: String,
-    /// What the form proves itself with.
-    pub proof: String,
-}
-
-impl std::fmt::Debug for SignedInPage {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("SignedInPage")
-    }
-}
-
-impl Page for SignedInPage {
-    const TEMPLATE: &'static str = "pages/signed_in.html";
-}

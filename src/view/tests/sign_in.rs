@@ -81,7 +81,6 @@ pub(super) fn samples(
         sample(view, frame, &select),
         sample(view, frame, &register),
         sample(view, frame, &consent(text, full)),
-        sample(view, frame, &SignedInPage { email: own(), proof: own() }),
         sample(view, frame, &BackupCodesPage { codes: vec![own()], continue_url: own() }),
     ];
     let protocol =

@@ -137,7 +137,9 @@ async fn without_an_application_the_way_leads_to_the_tenants_front_page() {
     let login = browser.get("/login").await;
     let entered = sign_in(&mut browser, &login, &[]).await;
     assert_eq!(path(&entered), "/t/acme");
-    assert!(browser.follow(&entered).await.text.contains("grace@example.com"));
+    let home = browser.follow(&entered).await;
+    assert_eq!(path(&home), "/t/acme/account");
+    assert!(browser.follow(&home).await.text.contains("grace@example.com"));
     browser.headers.insert("sec-fetch-site", "cross-site".parse().unwrap());
     assert_eq!(sign_in(&mut browser, &login, &[]).await.status, 403);
 }

@@ -231,9 +231,14 @@ type ExportReply = ApiResponse<ExportResponse>;
     responses((status = 200, description = "Successful Response", body = ExportReply))
 )]
 pub(super) async fn export(SignedIn(me): SignedIn) -> Result<Response> {
-    let all = Box::pin(export::take(&me)).await?;
+    exported(&me).await
+}
+
+/// The file with everything, for self-service and the account portal.
+pub(in crate::http) async fn exported(me: &Me) -> Result<Response> {
+    let all = Box::pin(export::take(me)).await?;
     let name = format!("{}.json", me.user().id);
-    Ok(attached(Reply::new(me.cx(), ExportResponse::of(&me, all)), &name))
+    Ok(attached(Reply::new(me.cx(), ExportResponse::of(me, all)), &name))
 }
 
 /// What came of giving an account up.

@@ -125,7 +125,7 @@ fn form(
         can_reset: true,
         tenants: Vec::new(),
     };
-    visit.page(&page, status)
+    visit.embeddable(&page, status)
 }
 
 pub(super) async fn submit(door: Door, body: Result<Form<SignIn>>) -> Response {

@@ -141,7 +141,7 @@ fn rendered(
         passkey_url: format!("{}/mfa/passkey{}", visit.look.brand.base_path, around.query),
         around,
     };
-    visit.page(&page, status)
+    visit.embeddable(&page, status)
 }
 
 /// The methods beside one.

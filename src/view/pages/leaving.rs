@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::Page;
+use crate::view::Shown;
 
 /// An account that the person at a page may mean.
 #[derive(Debug, Clone, Serialize)]
@@ -44,7 +45,7 @@ pub struct DeviceConfirmPage {
     /// The application's name.
     pub application: String,
     /// The application's logo.
-    pub logo_url: Option<String>,
+    pub logo: Option<Shown>,
     /// What it asks for.
     pub scopes: Vec<String>,
     /// In whose name; one at least.

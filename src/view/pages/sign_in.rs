@@ -4,7 +4,7 @@
 
 use serde::Serialize;
 
-use crate::view::Page;
+use crate::view::{Page, Shown};
 
 /// What the pages of one authorization request have in common.
 #[derive(Debug, Clone, Default, Serialize)]
@@ -24,8 +24,8 @@ pub struct Around {
 pub struct ApplicationShown {
     /// Its name.
     pub name: String,
-    /// Its logo: an `https:` address.
-    pub logo_url: Option<String>,
+    /// Its logo, as we keep it.
+    pub logo: Option<Shown>,
 }
 
 /// A tenant to choose.
@@ -63,6 +63,7 @@ pub struct LoginPage {
 
 impl Page for LoginPage {
     const TEMPLATE: &'static str = "pages/login.html";
+    const IS_DRESSED: bool = true;
 }
 
 /// A way to prove who one is.
@@ -100,6 +101,7 @@ pub struct MfaPage {
 
 impl Page for MfaPage {
     const TEMPLATE: &'static str = "pages/mfa.html";
+    const IS_DRESSED: bool = true;
 }
 
 /// The first second factor.
@@ -256,6 +258,7 @@ pub struct RegisterPage {
 
 impl Page for RegisterPage {
     const TEMPLATE: &'static str = "pages/register.html";
+    const IS_DRESSED: bool = true;
 }
 
 /// A mail with a link is under way.
@@ -272,6 +275,7 @@ pub struct CheckMailPage {
 
 impl Page for CheckMailPage {
     const TEMPLATE: &'static str = "pages/check_mail.html";
+    const IS_DRESSED: bool = true;
 }
 
 /// Whose password is forgotten.
@@ -288,6 +292,7 @@ pub struct ForgotPasswordPage {
 
 impl Page for ForgotPasswordPage {
     const TEMPLATE: &'static str = "pages/forgot_password.html";
+    const IS_DRESSED: bool = true;
 }
 
 /// Somebody is signed in, without any application.
@@ -307,4 +312,13 @@ impl std::fmt::Debug for SignedInPage {
 
 impl Page for SignedInPage {
     const TEMPLATE: &'static str = "pages/signed_in.html";
+}
+
+/// What stands in a frame of another site, where nobody can sign in.
+#[derive(Debug, Clone, Serialize)]
+pub struct EmbeddedPage {}
+
+impl Page for EmbeddedPage {
+    const TEMPLATE: &'static str = "pages/embedded.html";
+    const IS_DRESSED: bool = true;
 }

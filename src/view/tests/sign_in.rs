@@ -5,7 +5,7 @@ use super::{
         PageFrame, View,
         pages::{FormPostPage, ProtocolErrorPage, sign_in::*},
     },
-    sample,
+    brand, sample,
 };
 
 fn around(text: &str, full: bool) -> Around {
@@ -22,7 +22,8 @@ fn around(text: &str, full: bool) -> Around {
 }
 
 fn application(text: &str) -> ApplicationShown {
-    ApplicationShown { name: text.to_owned(), logo_url: Some("/static/a-logo".to_owned()) }
+    let logo = brand(text).shown("a-logo.png", (10, 10));
+    ApplicationShown { name: text.to_owned(), logo: Some(logo) }
 }
 
 /// Every page, each text of it being `text`.
@@ -67,6 +68,7 @@ pub(super) fn samples(
         sample(view, frame, &mail),
         sample(view, frame, &forgot),
         sample(view, frame, &consent(text, full)),
+        sample(view, frame, &EmbeddedPage {}),
         sample(view, frame, &SignedInPage { email: own(), proof: own() }),
         sample(view, frame, &BackupCodesPage { codes: vec![own()], continue_url: own() }),
     ];

@@ -1,6 +1,6 @@
 //! What the machine can do, and how much of it the server does. Run by hand; nothing is asserted.
 //!
-//! `cargo bench -- [hash] [factors] [oauth] [login] [start] [--users N]…`; all of it, at 1,000 and 1,000,000
+//! `cargo bench -- [hash] [factors] [oauth] [pages] [login] [start] [--users N]…`; all of it, at 1,000 and 1,000,000
 //! users, where nothing is said. The unit is work for each second of processor time of the process that
 //! does it, since that repeats on a machine that does other things too. The environment is not
 //! read, so that the figures are those of the defaults.
@@ -43,6 +43,7 @@ use tower::ServiceExt as _;
 
 mod factors;
 mod oauth;
+mod pages;
 
 const PASSWORD: &str = "correct horse battery staple";
 const LOGINS: usize = 600;
@@ -54,7 +55,8 @@ const OWN: &str = "/proc/self/stat";
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|it| it != "--bench").collect();
     let named = |name: &str| arguments.iter().any(|it| it == name);
-    let all = !["hash", "factors", "oauth", "login", "start"].iter().any(|name| named(name));
+    let all =
+        !["hash", "factors", "oauth", "pages", "login", "start"].iter().any(|name| named(name));
     let given = arguments.windows(2).filter(|pair| pair[0] == "--users");
     let mut users: Vec<usize> = given.map(|pair| pair[1].parse().expect("a number")).collect();
     if users.is_empty() {
@@ -72,6 +74,10 @@ fn main() {
     if all || named("oauth") {
         let folder = tempfile::tempdir().unwrap();
         runtime.block_on(oauth::oauth(folder.path()));
+    }
+    if all || named("pages") {
+        let folder = tempfile::tempdir().unwrap();
+        runtime.block_on(pages::pages(folder.path()));
     }
     for count in users {
         let folder = tempfile::tempdir().unwrap();

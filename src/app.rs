@@ -12,7 +12,7 @@ use crate::{
     fetch::Fetcher,
     flows::{
         applications::ApplicationCache, gate::Gates, keys::Keyring, oauth::client_keys::ClientKeys,
-        tenants::TenantCache,
+        pictures::Tried, tenants::TenantCache,
     },
     mail::{Mailer, mailbox::Mailbox, smtp::Smtp},
     store,
@@ -31,6 +31,11 @@ pub const MIGRATIONS: &[Migration] = &[
     Migration { version: 3, name: "tokens", sql: include_str!("../migrations/0003_tokens.sql") },
     Migration { version: 4, name: "oauth", sql: include_str!("../migrations/0004_oauth.sql") },
     Migration { version: 5, name: "keys", sql: include_str!("../migrations/0005_keys.sql") },
+    Migration {
+        version: 6,
+        name: "pictures",
+        sql: include_str!("../migrations/0006_pictures.sql"),
+    },
 ];
 
 /// Everything that a use case may need.
@@ -60,6 +65,8 @@ pub struct App {
     pub gates: Arc<Gates>,
     /// Settings of tenants, parsed.
     pub tenants: TenantCache,
+    /// Which addresses gave no logo of late.
+    pub pictures: Tried,
     /// Applications, parsed.
     pub applications: ApplicationCache,
     /// Keys that applications publish.
@@ -104,6 +111,7 @@ impl App {
             view: View::new(Texts::load()?)?,
             gates: Arc::default(),
             tenants: TenantCache::default(),
+            pictures: Tried::default(),
             applications: ApplicationCache::default(),
             client_keys: ClientKeys::default(),
             keys: Keyring::default(),

@@ -91,8 +91,21 @@ impl Fetcher {
     /// # Errors
     /// Where the address is one that is not asked, or no whole answer came.
     pub async fn get(&self, url: &Url, most: usize) -> Result<Fetched, Unfetched> {
+        self.get_as(url, "application/json", most).await
+    }
+
+    /// As [`Fetcher::get`], for what is not JSON: `accept` says what is wanted.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn get_as(
+        &self,
+        url: &Url,
+        accept: &'static str,
+        most: usize,
+    ) -> Result<Fetched, Unfetched> {
         let request = self.client(url)?.get(url.clone());
-        let mut response = self.send(request.header(header::ACCEPT, "application/json")).await?;
+        let mut response = self.send(request.header(header::ACCEPT, accept)).await?;
         let too_long = |length: usize| length > most;
         let told = response.content_length().and_then(|length| usize::try_from(length).ok());
         if told.is_some_and(too_long) {

@@ -14,7 +14,7 @@ use crate::{
     domain::{
         audit::{Event, Record},
         network::ClientAddress,
-        tenant::Tenant,
+        tenant::{Corners, PageTexts, Picture, Tenant},
         token::PORTAL,
     },
     entropy::Entropy,
@@ -22,7 +22,7 @@ use crate::{
     id::{Id, SessionId, TenantId},
     store,
     text::Locale,
-    view::{Brand, RawBrand},
+    view::{Brand, RawBrand, SafeStyle, Words},
 };
 
 pub mod account_deletion;
@@ -47,6 +47,7 @@ pub mod own_sessions;
 pub mod passkey_login;
 pub mod password;
 pub mod password_change;
+pub mod pictures;
 pub mod portal;
 pub mod profile;
 pub mod reauthentication;
@@ -249,10 +250,38 @@ pub fn base_url(app: &App, tenant: &Tenant) -> String {
 #[must_use]
 pub fn brand(app: &App, tenant: &Tenant) -> Brand {
     let looks = &tenant.branding;
-    Brand::new(RawBrand {
+    let brand = Brand::new(RawBrand {
         tenant_name: looks.display_name.as_deref().unwrap_or(&tenant.name),
-        logo_url: looks.logo_url.as_deref(),
         primary_color: looks.primary_color.as_deref(),
+        page_color: looks.page_color.as_deref(),
+        page_color_dark: looks.page_color_dark.as_deref(),
+        radius: looks.corners.map(radius),
         base_url: &base_url(app, tenant),
-    })
+    });
+    let shown =
+        |picture: &Picture| brand.shown(&picture.file_name(), (picture.width, picture.height));
+    let words = if looks.texts.is_empty() { &[][..] } else { &Locale::ALL };
+    let words = words.iter().map(|it| (it.to_string(), words_of(looks.texts_in(it.as_str()))));
+    Brand {
+        logo: looks.shown_logo().map(shown),
+        logo_dark: looks.logo_dark.as_ref().map(shown),
+        favicon: looks.favicon.as_ref().map(shown),
+        words: words.collect(),
+        style: looks.css.as_deref().and_then(SafeStyle::new),
+        ..brand.clone()
+    }
+}
+
+fn radius(corners: Corners) -> &'static str {
+    match corners {
+        Corners::Square => "0px",
+        Corners::Small => "0.25rem",
+        Corners::Medium => "0.625rem",
+        Corners::Large => "1rem",
+    }
+}
+
+fn words_of(texts: PageTexts) -> Words {
+    let PageTexts { title, lead, imprint, privacy, terms, support } = texts;
+    Words { title, lead, imprint, privacy, terms, support }
 }

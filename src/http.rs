@@ -15,6 +15,7 @@ use crate::{
 
 pub mod address;
 pub mod api;
+mod assets;
 pub mod cookies;
 pub mod dev;
 pub mod door;
@@ -27,6 +28,7 @@ pub mod limits;
 pub mod oauth;
 pub mod openapi;
 pub mod pages;
+mod pictures;
 pub mod reference;
 pub mod schema;
 pub mod signed_in;
@@ -40,6 +42,8 @@ pub fn router(app: Arc<App>) -> Router {
     let api = api.method_not_allowed_fallback(method_not_allowed);
     let mut router = api
         .merge(pages::routes())
+        .merge(assets::routes())
+        .merge(pictures::routes())
         .merge(health::routes())
         .merge(well_known::routes())
         .merge(oauth::routes(&app))

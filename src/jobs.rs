@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use crate::{
     app::App,
     error::{Error, Result},
-    flows::{account_deletion, audit, keys, oauth::backchannel, outbox},
+    flows::{account_deletion, audit, keys, oauth::backchannel, outbox, pictures},
     id::Realm,
     store::{self, expiry::Dead},
 };
@@ -26,7 +26,8 @@ pub async fn run(app: Arc<App>, stop: watch::Receiver<bool>) {
         every(&app, stop.clone(), Duration::from_secs(1), Job::Audit),
         every(&app, stop.clone(), Duration::from_secs(30), Job::Expiry),
         every(&app, stop.clone(), Duration::from_mins(1), Job::Keys),
-        every(&app, stop, Duration::from_mins(1), Job::Deletion),
+        every(&app, stop.clone(), Duration::from_mins(1), Job::Deletion),
+        every(&app, stop, Duration::from_mins(1), Job::Pictures),
     );
 }
 
@@ -38,6 +39,7 @@ enum Job {
     Expiry,
     Keys,
     Deletion,
+    Pictures,
 }
 
 async fn every(app: &Arc<App>, mut stop: watch::Receiver<bool>, pause: Duration, job: Job) {
@@ -62,7 +64,7 @@ async fn every(app: &Arc<App>, mut stop: watch::Receiver<bool>, pause: Duration,
             match job {
                 Job::Mail => app.mail_due.notified().await,
                 Job::Notices => app.logout_due.notified().await,
-                Job::Audit | Job::Expiry | Job::Keys | Job::Deletion => {
+                Job::Audit | Job::Expiry | Job::Keys | Job::Deletion | Job::Pictures => {
                     std::future::pending::<()>().await;
                 }
             }
@@ -91,6 +93,7 @@ async fn step(app: &Arc<App>, job: Job) -> Result<bool> {
             keys::rotation::due(app).await
         }
         Job::Deletion => account_deletion::delete_due(app).await,
+        Job::Pictures => pictures::fetch_missing(app).await.map(|()| false),
     }
 }
 

@@ -23,6 +23,7 @@ pub mod keys;
 pub mod login;
 pub mod outbox;
 pub mod passkeys;
+pub mod pictures;
 pub mod portal;
 pub mod registration_tokens;
 pub mod registrations;

@@ -5,17 +5,18 @@
 //! what a template may do. What the pages say is in `locales/`; what they hold is decided by
 //! `http::pages` and the flows.
 
-use std::{collections::BTreeMap, fmt, sync::Arc};
+use std::{fmt, sync::Arc};
 
 use minijinja::{
     AutoEscape, Environment, ErrorKind, Output, State, UndefinedBehavior, Value, context,
-    syntax::SyntaxConfig, value::Kwargs,
+    syntax::SyntaxConfig,
+    value::{Kwargs, Serde},
 };
 use serde::Serialize;
 
 pub use self::{
-    assets::Asset,
-    brand::{Brand, RawBrand},
+    assets::{Asset, Coding},
+    brand::{Brand, RawBrand, SafeStyle, Shown, Words},
 };
 use crate::{
     clock::Timestamp,
@@ -77,6 +78,7 @@ templates! {
     "pages/device.html",
     "pages/device_confirm.html",
     "pages/done.html",
+    "pages/embedded.html",
     "pages/enrol.html",
     "pages/form_post.html",
     "pages/login.html",
@@ -140,6 +142,9 @@ const FUEL: u64 = 200_000;
 pub trait Page: Serialize {
     /// The template's name, from `templates/` on.
     const TEMPLATE: &'static str;
+    /// Whether a tenant's own style sheet counts: on the pages by which people sign in, and never
+    /// where they agree to something or look after their account.
+    const IS_DRESSED: bool = false;
 }
 
 /// What every page has around it.
@@ -179,11 +184,8 @@ impl View {
         });
         templates.set_formatter(print);
         templates.set_fuel(Some(FUEL));
-        templates.add_global("css_url", Asset::CSS.url());
-        templates.add_global("js_url", Asset::JS.url());
-        templates.add_global("passkey_js_url", Asset::PASSKEY_JS.url());
-        templates.add_global("captcha_js_url", Asset::CAPTCHA_JS.url());
-        templates.add_global("account_js_url", Asset::ACCOUNT_JS.url());
+        templates.add_global("css_url", Asset::css().path.as_str());
+        templates.add_global("js_url", Asset::js().path.as_str());
         let said = texts.clone();
         templates.add_function("t", move |state: &State, key: &str, args: Kwargs| {
             said.fill(locale(state)?, key, args.into())
@@ -210,18 +212,23 @@ impl View {
     /// [`Error::Internal`](crate::error::Error::Internal) where the template and its context do
     /// not fit; a test renders every page to keep that from happening.
     pub fn page<P: Page>(&self, frame: PageFrame<'_>, page: &P) -> Result<String> {
-        let page = to_value(serde_json::to_value(page).doing("preparing a page")?);
+        let style = frame.brand.style.as_ref().filter(|_| P::IS_DRESSED);
+        let style = style.map(SafeStyle::as_str).unwrap_or_default();
+        let page = context! { style, ..Value::from(Serde(page)) };
         self.render(P::TEMPLATE, frame, page)
     }
 
     /// Any template, with what `frame` holds and `values` (a map) in reach.
     pub(crate) fn render(&self, name: &str, frame: PageFrame<'_>, values: Value) -> Result<String> {
-        let brand = to_value(serde_json::to_value(frame.brand).doing("preparing a page")?);
+        let lang = frame.locale.as_str();
+        let silent = Words::default();
+        let words = frame.brand.words_in(lang).unwrap_or(&silent);
         let context = context! {
-            lang => frame.locale.as_str(),
+            lang,
             dir => frame.locale.direction(),
             nonce => frame.nonce,
-            brand,
+            brand => Value::from(Serde(frame.brand)),
+            words => Value::from(Serde(words)),
             ..values
         };
         let template = self.0.templates.get_template(name).doing("finding a template")?;
@@ -294,22 +301,4 @@ fn locale(state: &State) -> Result<Locale, minijinja::Error> {
         .lookup("lang")
         .and_then(|lang| lang.as_str().and_then(|tag| tag.parse().ok()))
         .ok_or_else(|| minijinja::Error::new(ErrorKind::UndefinedError, "the page has no language"))
-}
-
-/// The template engine's form of a JSON value.
-fn to_value(json: serde_json::Value) -> Value {
-    match json {
-        serde_json::Value::Null => Value::from(()),
-        serde_json::Value::Bool(flag) => Value::from(flag),
-        serde_json::Value::Number(number) => match number.as_i64() {
-            Some(whole) => Value::from(whole),
-            None => Value::from(number.as_f64().unwrap_or_default()),
-        },
-        serde_json::Value::String(text) => Value::from(text),
-        serde_json::Value::Array(items) => items.into_iter().map(to_value).collect(),
-        serde_json::Value::Object(fields) => {
-            let fields = fields.into_iter().map(|(name, value)| (name, to_value(value)));
-            Value::from(fields.collect::<BTreeMap<_, _>>())
-        }
-    }
 }

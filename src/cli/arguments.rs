@@ -71,9 +71,21 @@ pub struct TenantChange {
     /// Let one setting be as by default again
     #[arg(long, value_name = "KEY")]
     pub unset: Vec<String>,
-    /// Looks: `display_name`, `logo_url` or `primary_color`; an empty value takes one away
+    /// Looks, such as corners=small or texts.de.title=Willkommen; an empty value takes one away
     #[arg(long, value_name = "KEY=VALUE")]
     pub branding: Vec<String>,
+    /// A PNG, JPEG or WebP picture as the logo
+    #[arg(long, value_name = "PATH")]
+    pub logo: Option<PathBuf>,
+    /// The logo by night
+    #[arg(long, value_name = "PATH")]
+    pub logo_dark: Option<PathBuf>,
+    /// A square picture for the browser's tab
+    #[arg(long, value_name = "PATH")]
+    pub favicon: Option<PathBuf>,
+    /// A style sheet for the sign-in pages, of the elements and properties in the documentation
+    #[arg(long, value_name = "PATH")]
+    pub css: Option<PathBuf>,
 }
 
 /// One tenant or all of them.

@@ -36,7 +36,8 @@ pub(super) async fn run(operator: &Operator, command: TenantCommand) -> Result<(
             let change = change::read(&change, Some(&tenants::show(app, &slug).await?))?;
             if change::is_empty(&change) {
                 let said = "nothing to change: give --name, --contact-email, --set, --unset, \
-                            --settings-file or --branding";
+                            --settings-file, --branding, --logo, --logo-dark, --favicon or \
+                            --css";
                 return Err(Failure::No(said.to_owned()));
             }
             show(operator, &tenants::update(app, caller, &slug, change).await?)

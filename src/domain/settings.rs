@@ -11,9 +11,9 @@ use url::Url;
 use uuid::Uuid;
 
 pub use self::layer::{
-    AccountLayer, AuthApiLayer, Captcha, MfaLayer, OauthLayer, PasskeyLayer, PasskeySignIn,
-    PasswordPolicyLayer, RegistrationLayer, SelfRegistration, SessionLayer, SettingsLayer,
-    SignInForm, SignInLayer, TokensLayer,
+    AccountLayer, AuthApiLayer, Captcha, MfaLayer, OauthLayer, PagesLayer, PasskeyLayer,
+    PasskeySignIn, PasswordPolicyLayer, RegistrationLayer, SelfRegistration, SessionLayer,
+    SettingsLayer, SignInForm, SignInLayer, TokensLayer,
 };
 use crate::domain::{factor::Method, password::PasswordPolicy, token::SigningAlgorithm};
 
@@ -59,6 +59,8 @@ pub struct Settings {
     pub access_token_algorithm: SigningAlgorithm,
     /// Applications that come by themselves.
     pub oauth: Oauth,
+    /// Origins whose pages may show the sign-in in a frame.
+    pub embed_origins: Vec<String>,
     /// Where a person may be sent after a mailed link.
     pub allowed_return_urls: Vec<String>,
     /// The language where a person has chosen none.
@@ -129,6 +131,11 @@ impl Settings {
                 .flatten()
                 .cloned()
                 .collect(),
+            embed_origins: common(
+                partner.pages.embed_origins.as_ref(),
+                tenant.pages.embed_origins.as_ref(),
+            )
+            .unwrap_or_default(),
             custom_data_schema: t
                 .custom_data_schema
                 .clone()

@@ -2,13 +2,15 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
-use url::Url;
-
+pub use self::branding::{Branding, Corners, PageTexts, Picture, PictureFormat};
 use crate::{
     domain::settings::{Settings, SettingsLayer},
     id::{PartnerId, TenantId},
 };
+
+mod branding;
+pub mod picture;
+pub mod style;
 
 /// A tenant's name in addresses: 1 to 63 of `a` to `z`, `0` to `9` and `-`, lower-case.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -88,66 +90,12 @@ pub struct Tenant {
     pub branding: Branding,
 }
 
-/// A tenant's or partner's looks. What is absent comes from the partner, then from the product.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Branding {
-    /// The name shown to people, instead of the tenant's.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub display_name: Option<String>,
-    /// An `https` address of the logo.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub logo_url: Option<String>,
-    /// `#rrggbb`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub primary_color: Option<String>,
-}
-
-impl Branding {
-    /// The faults of these values, one sentence each.
-    #[must_use]
-    pub fn faults(&self) -> Vec<String> {
-        let mut faults = Vec::new();
-        if self.display_name.as_ref().is_some_and(|name| !is_label(name)) {
-            faults.push(
-                "branding.display_name: 1 to 256 characters without control characters".to_owned(),
-            );
-        }
-        if self.logo_url.as_ref().is_some_and(|text| {
-            Url::parse(text).map_or(true, |url| url.scheme() != "https" || text.len() > 2048)
-        }) {
-            faults.push("branding.logo_url: an https address".to_owned());
-        }
-        if self.primary_color.as_ref().is_some_and(|color| !is_color(color)) {
-            faults.push("branding.primary_color: #rrggbb".to_owned());
-        }
-        faults
-    }
-
-    /// These looks, with what is absent taken from `base`.
-    #[must_use]
-    pub fn over(&self, base: &Self) -> Self {
-        let pick =
-            |own: &Option<String>, other: &Option<String>| own.clone().or_else(|| other.clone());
-        Self {
-            display_name: self.display_name.clone(),
-            logo_url: pick(&self.logo_url, &base.logo_url),
-            primary_color: pick(&self.primary_color, &base.primary_color),
-        }
-    }
-}
-
 /// 1 to 256 characters, none of them a control character.
 #[must_use]
 pub fn is_label(text: &str) -> bool {
     (1..=256).contains(&text.chars().count())
         && !text.trim().is_empty()
         && !text.chars().any(char::is_control)
-}
-
-fn is_color(text: &str) -> bool {
-    text.strip_prefix('#')
-        .is_some_and(|digits| digits.len() == 6 && digits.bytes().all(|b| b.is_ascii_hexdigit()))
 }
 
 /// A tenant as an operator sees and changes it: its own layer, nothing merged.

@@ -7,15 +7,17 @@ use std::{
 
 use crate::{
     app::App,
+    db::Tx,
     domain::{
+        application::Owner,
         audit::{Action, Actor, Event, Target},
         settings::{Settings, SettingsLayer},
-        tenant::{Branding, Slug, Status, Tenant, TenantRecord, is_label},
+        tenant::{Branding, Picture, Slug, Status, Tenant, TenantRecord, is_label, style},
     },
     error::{Code, Context, Error, Fault, Loc, Result},
     flows::{Caller, fresh_id, record},
     id::{PartnerId, TenantId},
-    store::{self, tenants::TenantRow},
+    store::{self, pictures::NewPicture, tenants::TenantRow},
 };
 
 /// Settings as they were last parsed. Never trusted by itself: the row is read each time, so that
@@ -56,8 +58,15 @@ fn parse(slug: &Slug, row: &TenantRow) -> Result<Tenant> {
         name: row.name.clone(),
         status: row.status,
         settings: Settings::effective(&layer(&layers.partner_settings)?, &layer(&layers.settings)?),
-        branding: looks(&layers.branding)?.over(&looks(&layers.partner_branding)?),
+        branding: safe(looks(&layers.branding)?.over(&looks(&layers.partner_branding)?)),
     })
+}
+
+/// The same looks without a style sheet that is not let through. It was checked when it was set;
+/// whatever has got into the database otherwise does not get into a page.
+fn safe(mut looks: Branding) -> Branding {
+    looks.css = looks.css.and_then(|css| style::safe(&css).ok());
+    looks
 }
 
 /// The tenant of a slug, whatever its state; `None` for unknown and deleted ones.
@@ -116,6 +125,8 @@ pub struct Change {
     pub settings: Option<SettingsLayer>,
     /// All its own looks.
     pub branding: Option<Branding>,
+    /// Pictures that its looks name and that are not kept yet.
+    pub pictures: Vec<NewPicture>,
 }
 
 impl Change {
@@ -194,12 +205,13 @@ pub async fn create(
         created_at: now,
         updated_at: now,
     };
+    let pictures = change.pictures.clone();
     change.apply(&mut tenant);
     let event = Event::success(Action::TenantCreated, Actor::Operator, Target::Tenant(tenant.id))
         .with("slug", tenant.slug.as_str());
     let audit = record(app, (tenant.id, now), caller, event)?;
     app.db
-        .write((tenant, house, audit), |tx, (tenant, house, audit)| {
+        .write((tenant, house, audit, pictures), |tx, (tenant, house, audit, pictures)| {
             Box::pin(async move {
                 let mut tenant = tenant.clone();
                 let (id, now) = (tenant.partner_id, tenant.created_at);
@@ -208,6 +220,7 @@ pub async fn create(
                 if !store::tenants::insert(tx, &tenant).await? {
                     return Err(Error::Taken(Code::SlugTaken));
                 }
+                keep_pictures(tx, &tenant, pictures).await?;
                 audit.clone().execute(tx).await?;
                 Ok(tenant)
             })
@@ -245,8 +258,38 @@ pub async fn update(
     change: Change,
 ) -> Result<TenantRecord> {
     change.check()?;
-    write(app, caller, slug, (Action::TenantUpdated, move |tenant| change.clone().apply(tenant)))
-        .await
+    let pictures = change.pictures.clone();
+    let by = |tenant: &mut TenantRecord| change.clone().apply(tenant);
+    write(app, caller, slug, (Action::TenantUpdated, by, pictures)).await
+}
+
+/// Notes the copy of the logo that a tenant, or its partner, has named by its address.
+pub(super) async fn set_logo(
+    app: &App,
+    caller: &Caller,
+    slug: &Slug,
+    (picture, kept): (Picture, NewPicture),
+) -> Result<()> {
+    let by = |tenant: &mut TenantRecord| {
+        // Somebody may have uploaded one meanwhile.
+        if tenant.branding.logo.as_ref().is_none_or(|it| it.source.is_some()) {
+            tenant.branding.logo = Some(picture.clone());
+        }
+    };
+    write(app, caller, slug, (Action::TenantUpdated, by, vec![kept])).await.map(|_| ())
+}
+
+/// Keeps new pictures of a tenant, and drops those that its looks do not name any more.
+async fn keep_pictures(tx: &mut Tx, tenant: &TenantRecord, new: &[NewPicture]) -> Result<()> {
+    let owner = Owner::Tenant(tenant.id);
+    for picture in new {
+        store::pictures::insert(owner, picture, tenant.updated_at).execute(tx).await?;
+    }
+    let Branding { logo, logo_dark, favicon, .. } = &tenant.branding;
+    let named = [logo, logo_dark, favicon]
+        .map(|it| it.as_ref().map(|picture| picture.digest.clone()).unwrap_or_default());
+    store::pictures::drop_others(owner, &named).execute(tx).await?;
+    Ok(())
 }
 
 /// Suspends a tenant, or takes it into use again. From the answer on nobody signs in to a
@@ -264,14 +307,15 @@ pub async fn set_status(
         Status::Active => Action::TenantActivated,
         Status::Suspended => Action::TenantSuspended,
     };
-    write(app, caller, slug, (action, move |tenant| tenant.status = status)).await
+    let by = |tenant: &mut TenantRecord| tenant.status = status;
+    write(app, caller, slug, (action, by, Vec::new())).await
 }
 
 async fn write<F>(
     app: &App,
     caller: &Caller,
     slug: &Slug,
-    (action, change): (Action, F),
+    (action, change, pictures): (Action, F, Vec<NewPicture>),
 ) -> Result<TenantRecord>
 where
     F: Fn(&mut TenantRecord),
@@ -286,15 +330,19 @@ where
         let audit = record(app, (tenant.id, tenant.updated_at), caller, event)?;
         let written = app
             .db
-            .write((tenant, seen, audit), |tx, (tenant, seen, audit)| {
-                Box::pin(async move {
-                    if !store::tenants::update(tx, tenant, *seen).await? {
-                        return Ok(None);
-                    }
-                    audit.clone().execute(tx).await?;
-                    Ok(Some(tenant.clone()))
-                })
-            })
+            .write(
+                (tenant, seen, audit, pictures.clone()),
+                |tx, (tenant, seen, audit, pictures)| {
+                    Box::pin(async move {
+                        if !store::tenants::update(tx, tenant, *seen).await? {
+                            return Ok(None);
+                        }
+                        keep_pictures(tx, tenant, pictures).await?;
+                        audit.clone().execute(tx).await?;
+                        Ok(Some(tenant.clone()))
+                    })
+                },
+            )
             .await?;
         if let Some(tenant) = written {
             return Ok(tenant);

@@ -59,9 +59,8 @@ async fn page(State(app): State<Arc<App>>, Query(filter): Query<Filter>) -> Resu
 pub fn house_look(app: &App) -> Look {
     let brand = Brand::new(RawBrand {
         tenant_name: "Countersign",
-        logo_url: None,
-        primary_color: None,
-        base_url: app.config.public_url.as_str().trim_end_matches('/'),
+        base_url: app.config.public_url.as_str(),
+        ..RawBrand::default()
     });
     Look { locale: Locale::En, brand }
 }

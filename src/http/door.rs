@@ -215,6 +215,15 @@ impl Door {
         if foreign { Err(Error::refused(Code::CrossSiteRequest)) } else { Ok(()) }
     }
 
+    /// Whether the answer is shown in a frame of a page of another site, as far as the browser says
+    /// so. None of our cookies gets there, so that nothing that needs one can be done.
+    #[must_use]
+    pub fn is_in_foreign_frame(&self) -> bool {
+        let told = |name| text(&self.headers, name).unwrap_or_default();
+        matches!(told("sec-fetch-dest"), "iframe" | "frame" | "fencedframe" | "embed" | "object")
+            && told("sec-fetch-site") == "cross-site"
+    }
+
     /// Our public origin, or the very host that the request was sent to.
     fn is_own_origin(&self, origin: &str) -> bool {
         let Ok(origin) = Url::parse(origin) else { return false };

@@ -26,7 +26,7 @@ use crate::{
     flows::{Cx, brand},
     text::Locale,
     view::{
-        Asset, Brand, Page, PageFrame, View,
+        Brand, Page, PageFrame, View,
         pages::{Link, MessagePage, lost::LostPage},
     },
 };
@@ -60,7 +60,7 @@ pub struct Look {
 
 /// The pages and the files they load.
 pub fn routes() -> Router<Arc<App>> {
-    let mut router = Router::new()
+    let router = Router::new()
         .route("/t/{tenant_slug}", get(home::show).post(account::sign_out))
         .route("/t/{tenant_slug}/verify-email", get(verify_email::show).post(verify_email::submit))
         .route(
@@ -72,12 +72,7 @@ pub fn routes() -> Router<Arc<App>> {
             "/t/{tenant_slug}/stop-email-change",
             get(change_email::show_stop).post(change_email::submit_stop),
         );
-    router = router.merge(sign_in_routes());
-    router = router.merge(device::routes());
-    for Asset { path, content_type, body } in Asset::ALL {
-        router = router.route(path, get(move || std::future::ready(file(content_type, body))));
-    }
-    router
+    router.merge(sign_in_routes()).merge(device::routes())
 }
 
 /// The pages by which people sign in, alone or for an application.
@@ -127,14 +122,6 @@ pub fn stray_look(app: &App, headers: &HeaderMap) -> Look {
     Look { locale, ..house_look(app) }
 }
 
-fn file(content_type: &'static str, body: &'static str) -> Response {
-    let headers = [
-        (header::CONTENT_TYPE, content_type),
-        (header::CACHE_CONTROL, "public, max-age=31536000, immutable"),
-    ];
-    (headers, body).into_response()
-}
-
 /// The front page: a line for whoever opens the bare address.
 pub async fn home(State(app): State<Arc<App>>) -> Result<Response> {
     let look = house_look(&app);
@@ -159,6 +146,7 @@ pub fn answer<P: Page>(view: &View, look: &Look, page: &P, entropy: &Entropy) ->
     if let Ok(policy) = HeaderValue::from_str(&headers::page_policy(&nonce)) {
         response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
     }
+    headers::part_from_opener(response.headers_mut());
     Ok(response)
 }
 

@@ -27,12 +27,13 @@ fn view() -> View {
 }
 
 fn brand(tenant_name: &str) -> Brand {
-    Brand::new(RawBrand {
+    let brand = Brand::new(RawBrand {
         tenant_name,
-        logo_url: Some("https://cdn.example.com/logo.png"),
         primary_color: Some("#0b6e4f"),
         base_url: "https://id.example.com/t/acme",
-    })
+        ..RawBrand::default()
+    });
+    Brand { logo: Some(brand.shown("logo.png", (1, 1))), ..brand }
 }
 
 /// One message of every kind, and of every form of it, with `text` wherever others write.
@@ -88,7 +89,10 @@ fn every_message_is_written_in_every_language() {
                 assert!(part.contains("Acme"), "{what}");
                 assert!(!part.contains(&format!("mail.{}", message.kind())), "{what} shows a key");
             }
-            assert!(mail.html.contains("src=\"https://cdn.example.com/logo.png\""), "{what}");
+            assert!(
+                mail.html.contains("src=\"https://id.example.com/t/acme/pictures/logo.png\""),
+                "{what}"
+            );
             assert!(mail.html.contains("#0b6e4f") || !mail.html.contains(LINK), "{what}");
             assert_eq!(mail.html.contains(LINK), mail.text.contains(LINK), "{what}");
             assert!(!mail.text.contains("\n\n\n") && !mail.text.contains(['<', '>']), "{what}");

@@ -127,6 +127,26 @@ pub async fn by_id(tx: &mut Tx, id: ApplicationId) -> Result<Option<ApplicationR
     .await
 }
 
+/// Up to `limit` applications that operators have made and that name the address of a logo, whose
+/// ids follow `after`.
+pub async fn with_logos_all_tenants(
+    tx: &mut Tx,
+    after: Option<ApplicationId>,
+    limit: i64,
+) -> Result<Vec<ApplicationRow>> {
+    let after = after.map_or_else(String::new, |id| id.to_string());
+    sql("SELECT id, client_id, owner_partner, owner_tenant, application_type, name, status, origin, \
+                metadata, secret_digest, secret_created_at, previous_secret_digest, \
+                previous_secret_expires_at, registration_digest, read_at, created_at, updated_at \
+         FROM applications WHERE id > $1 AND deleted_at IS NULL AND origin = 'operator' \
+           AND metadata LIKE '%\"logo_uri\"%' \
+         ORDER BY id LIMIT $2")
+    .bind(after)
+    .bind(limit)
+    .all(tx)
+    .await
+}
+
 /// Up to `limit` applications of an owner whose ids follow `after`.
 pub async fn page(
     tx: &mut Tx,

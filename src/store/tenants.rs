@@ -107,6 +107,22 @@ pub async fn with_origins_all_tenants(tx: &mut Tx, limit: i64) -> Result<Vec<(St
     .await
 }
 
+/// Up to `limit` slugs after `after` of tenants in use that name the address of a logo, or whose
+/// partner does.
+pub async fn with_logo_urls_all_tenants(tx: &mut Tx, after: &str, limit: i64) -> Result<Vec<Slug>> {
+    let found: Vec<String> =
+        sql("SELECT t.slug FROM tenants t JOIN partners p ON p.id = t.partner_id \
+             WHERE t.deleted_at IS NULL AND p.deleted_at IS NULL AND t.status = 'active' \
+               AND t.slug > $1 \
+               AND (t.branding LIKE '%\"logo_url\"%' OR p.branding LIKE '%\"logo_url\"%') \
+             ORDER BY t.slug LIMIT $2")
+        .bind(after)
+        .bind(limit)
+        .all(tx)
+        .await?;
+    found.iter().map(|text| Slug::parse(text).doing("reading a stored slug")).collect()
+}
+
 impl FromRow for TenantRecord {
     fn from_row(row: &Row) -> Result<Self> {
         let settings: String = row.get("settings")?;

@@ -33,6 +33,7 @@ pub struct VerifyEmailPage {
 
 impl Page for VerifyEmailPage {
     const TEMPLATE: &'static str = "pages/verify_email.html";
+    const IS_DRESSED: bool = true;
 }
 
 /// The address is confirmed.
@@ -46,6 +47,7 @@ pub struct VerifiedPage {
 
 impl Page for VerifiedPage {
     const TEMPLATE: &'static str = "pages/verified.html";
+    const IS_DRESSED: bool = true;
 }
 
 /// The page a reset mail leads to.
@@ -63,6 +65,7 @@ pub struct ResetPasswordPage {
 
 impl Page for ResetPasswordPage {
     const TEMPLATE: &'static str = "pages/reset_password.html";
+    const IS_DRESSED: bool = true;
 }
 
 /// The new password is set.
@@ -74,6 +77,7 @@ pub struct ResetDonePage {
 
 impl Page for ResetDonePage {
     const TEMPLATE: &'static str = "pages/reset_done.html";
+    const IS_DRESSED: bool = true;
 }
 
 /// The page a mail to a new address leads to. Its button makes the change.

@@ -44,7 +44,7 @@ const LAYER_EXCEPTIONS: [(&str, &str); 1] = [
 const TOPS: [(&str, &[&str]); 3] = [("cli", &[]), ("http", &["cli"]), ("jobs", &["cli"])];
 
 /// Third-party crates and the places that may name them: files, or folders with their module.
-const OWNERS: [(&str, &[&str]); 35] = [
+const OWNERS: [(&str, &[&str]); 39] = [
     ("anyhow", &["cli", "main"]),
     ("argon2", &["crypto"]),
     ("argon2_rust", &["crypto"]),
@@ -52,12 +52,16 @@ const OWNERS: [(&str, &[&str]); 35] = [
     ("axum", &["http", "cli/serve", "cli/listener"]),
     ("axum_extra", &["http"]),
     ("bcrypt", &["crypto"]),
+    ("brotli", &["view/assets"]),
     ("clap", &["cli"]),
+    ("cssparser", &["domain/tenant/style"]),
     ("deadpool_postgres", &["db"]),
+    ("flate2", &["view/assets"]),
     ("governor", &["http"]),
     ("http_body_util", &["http"]),
     ("hyper", &["cli/serve", "cli/listener"]),
     ("hyper_util", &["cli/serve", "cli/listener"]),
+    ("imagesize", &["domain/tenant/picture"]),
     ("jsonschema", &["domain/settings", "flows/register"]),
     ("jsonwebtoken", &["crypto/jose"]),
     ("lettre", &["mail/smtp"]),

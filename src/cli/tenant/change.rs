@@ -3,7 +3,7 @@
 //! Settings are set one by one in the JSON form of their layer and read back, so that which names
 //! there are and what each takes stays said in one place, the layer itself.
 
-use std::path::Path;
+use std::{fs::File, io::Read as _, path::Path};
 
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
@@ -12,10 +12,17 @@ use crate::{
     cli::TenantChange,
     domain::{
         settings::SettingsLayer,
-        tenant::{Branding, TenantRecord},
+        tenant::{
+            Branding, Picture, TenantRecord,
+            picture::{self, PictureUse},
+            style,
+        },
     },
-    error::{Context, Error, Fault, Loc, Result},
-    flows::tenants::Change,
+    error::{Context, Error, Fault, Loc, Result as Answer},
+    flows::{
+        pictures::{self, NewPicture},
+        tenants::Change,
+    },
 };
 
 /// What the flags ask for, on top of the tenant as it is.
@@ -23,20 +30,20 @@ use crate::{
 /// # Errors
 /// Every name that is not a setting and every value that does not fit one, all at once; a file
 /// that cannot be read.
-pub(super) fn read(flags: &TenantChange, old: Option<&TenantRecord>) -> Result<Change> {
+pub(super) fn read(flags: &TenantChange, old: Option<&TenantRecord>) -> Answer<Change> {
     let mut faults = Vec::new();
     let settings = settings(flags, old.map(|it| &it.settings), &mut faults)?;
-    let branding = branding(flags, old.map(|it| &it.branding), &mut faults)?;
+    let (branding, pictures) = branding(flags, old.map(|it| &it.branding), &mut faults)?;
     if !faults.is_empty() {
         return Err(Error::Invalid(faults));
     }
     let (name, contact_email) = (flags.name.clone(), flags.contact_email.clone());
-    Ok(Change { name, contact_email, settings, branding })
+    Ok(Change { name, contact_email, settings, branding, pictures })
 }
 
 /// Whether nothing is to be changed.
 pub(super) fn is_empty(change: &Change) -> bool {
-    let Change { name, contact_email, settings, branding } = change;
+    let Change { name, contact_email, settings, branding, pictures: _ } = change;
     name.is_none() && contact_email.is_none() && settings.is_none() && branding.is_none()
 }
 
@@ -44,7 +51,7 @@ fn settings(
     flags: &TenantChange,
     old: Option<&SettingsLayer>,
     faults: &mut Vec<Fault>,
-) -> Result<Option<SettingsLayer>> {
+) -> Answer<Option<SettingsLayer>> {
     if flags.settings_file.is_none() && flags.set.is_empty() && flags.unset.is_empty() {
         return Ok(None);
     }
@@ -74,9 +81,10 @@ fn branding(
     flags: &TenantChange,
     old: Option<&Branding>,
     faults: &mut Vec<Fault>,
-) -> Result<Option<Branding>> {
-    if flags.branding.is_empty() {
-        return Ok(None);
+) -> Answer<(Option<Branding>, Vec<NewPicture>)> {
+    let TenantChange { branding, logo, logo_dark, favicon, css, .. } = flags;
+    if branding.is_empty() && [logo, logo_dark, favicon, css].iter().all(|it| it.is_none()) {
+        return Ok((None, Vec::new()));
     }
     let looks = old.cloned().unwrap_or_default();
     let mut looks = serde_json::to_value(looks).doing("writing branding")?;
@@ -90,10 +98,44 @@ fn branding(
             faults.push(fault(&format!("branding.{key}"), wrong.message));
         }
     }
-    serde_json::from_value(looks).doing("reading branding").map(Some)
+    let mut looks: Branding = serde_json::from_value(looks).doing("reading branding")?;
+    let mut pictures = Vec::new();
+    for (flag, path, purpose, place) in [
+        ("--logo", logo, PictureUse::Logo, &mut looks.logo),
+        ("--logo-dark", logo_dark, PictureUse::Logo, &mut looks.logo_dark),
+        ("--favicon", favicon, PictureUse::Favicon, &mut looks.favicon),
+    ] {
+        let Some(path) = path else { continue };
+        match picture(path, purpose) {
+            Ok((picture, kept)) => {
+                *place = Some(picture);
+                pictures.push(kept);
+            }
+            Err(said) => faults.push(fault(flag, said)),
+        }
+    }
+    if let Some(path) = css {
+        // What comes through is kept, so that one sees what counts.
+        let read = std::fs::read_to_string(path).map_err(|it| format!("cannot be read: {it}"));
+        match read.and_then(|text| style::safe(&text).map_err(|it| it.to_string())) {
+            Ok(sheet) => looks.css = Some(sheet),
+            Err(said) => faults.push(fault("--css", said)),
+        }
+    }
+    Ok((Some(looks), pictures))
 }
 
-fn file(path: &Path) -> Result<SettingsLayer> {
+fn picture(path: &Path, purpose: PictureUse) -> Result<(Picture, NewPicture), String> {
+    let cannot = |it: std::io::Error| format!("cannot be read: {it}");
+    // A file that is far too large is not read whole.
+    let mut bytes = Vec::new();
+    let most = u64::try_from(picture::LARGEST + 1).unwrap_or(u64::MAX);
+    let opened = File::open(path).map_err(cannot)?;
+    opened.take(most).read_to_end(&mut bytes).map_err(cannot)?;
+    pictures::read(bytes, purpose, None).map_err(|it| it.to_string())
+}
+
+fn file(path: &Path) -> Answer<SettingsLayer> {
     let refuse = |said: String| Error::Invalid(vec![fault("--settings-file", said)]);
     let text =
         std::fs::read_to_string(path).map_err(|it| refuse(format!("cannot be read: {it}")))?;

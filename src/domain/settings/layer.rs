@@ -36,6 +36,8 @@ pub struct SettingsLayer {
     pub tokens: TokensLayer,
     /// Applications that come by themselves.
     pub oauth: OauthLayer,
+    /// The pages by which people sign in.
+    pub pages: PagesLayer,
     /// Addresses that a person may be sent to after a mailed link, compared exactly.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub allowed_return_urls: Option<Vec<String>>,
@@ -136,6 +138,14 @@ layer! {
         user_verification: bool,
         /// The models of authenticator (AAGUID) that alone are taken. Default: all.
         allowed_aaguids: Vec<Uuid>,
+    }
+}
+
+layer! {
+    /// The pages by which people sign in.
+    PagesLayer {
+        /// Origins whose pages may show the sign-in in a frame. Default: none.
+        embed_origins: Vec<String>,
     }
 }
 
@@ -296,7 +306,7 @@ impl SettingsLayer {
         faults
     }
 
-    /// The faults of what concerns factors and accounts.
+    /// The faults of what concerns factors, accounts and pages.
     fn factor_faults(&self) -> Vec<String> {
         let mut faults = Vec::new();
         let mut check = |fine: bool, text: &str| {
@@ -332,6 +342,12 @@ impl SettingsLayer {
             self.account.deletion_grace_days.is_none_or(|days| days <= 90),
             "account.deletion_grace_days: 0 to 90",
         );
+        let embedders = self.pages.embed_origins.as_deref().unwrap_or_default();
+        check(
+            embedders.len() <= 20 && embedders.iter().all(|text| is_origin(text)),
+            "pages.embed_origins: at most 20 https addresses (http for localhost) of scheme, host \
+             and port alone",
+        );
         faults
     }
 }
@@ -352,12 +368,14 @@ fn is_domain(text: &str) -> bool {
     !text.is_empty() && matches!(url::Host::parse(text), Ok(url::Host::Domain(it)) if it == text)
 }
 
-/// An origin as browsers spell it. Passkeys work over TLS only, but for the machine itself.
+/// An origin as browsers spell it, and no pattern of such: `*` may stand in a name, and means more
+/// than one where a policy names it. Passkeys work over TLS only, but for the machine itself.
 fn is_origin(text: &str) -> bool {
     Url::parse(text).is_ok_and(|url| {
         let local = matches!(url.host_str(), Some(host) if host == "localhost" || host.ends_with(".localhost"));
         (url.scheme() == "https" || (url.scheme() == "http" && local))
             && url.origin().ascii_serialization() == text
+            && !text.contains('*')
     })
 }
 

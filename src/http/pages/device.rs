@@ -15,17 +15,20 @@ use axum::{
 use super::{
     answer, asked_for,
     protocol::{fault, no_realm, realm_look},
-    visit::{application, sent_on, with_cookies},
+    visit::{sent_on, shown_picture, with_cookies},
 };
 use crate::{
     app::App,
     domain::oauth::{device::UserCode, parameters::Parameters},
     error::{Code, Error, Result},
-    flows::oauth::{
-        Flavour,
-        device::{self, Decided, Device, PAGE, Word},
-        guest::{self, Guest},
-        origin,
+    flows::{
+        oauth::{
+            Flavour,
+            device::{self, Decided, Device, PAGE, Word},
+            guest::{self, Guest},
+            origin,
+        },
+        pictures,
     },
     http::{
         cookies,
@@ -186,7 +189,14 @@ async fn look(
     is_unclear: bool,
 ) -> Result<Response> {
     match device::find(&protocol.ox, guest, typed).await? {
-        Some(device) => said(protocol, &confirm(protocol, guest, &device, is_unclear)),
+        Some(device) => {
+            let app = &protocol.ox.app;
+            let logo = pictures::of_application(app, &device.application).await?;
+            let look = realm_look(protocol);
+            let logo = logo.map(|it| shown_picture(&look, &it));
+            let page = confirm(protocol, guest, &device, is_unclear);
+            said(protocol, &DeviceConfirmPage { logo, ..page })
+        }
         None => enter(protocol, guest, None, Wrong::Code),
     }
 }
@@ -207,7 +217,7 @@ fn confirm(
         proof: guest.proof().expose().clone(),
         user_code: device.code.grouped(),
         application: device.application.name.clone(),
-        logo_url: application(&device.application).logo_url,
+        logo: None,
         scopes: asked_for::scopes(&device.request.scope, |key| say(protocol, key)),
         accounts: guest.accounts().into_iter().map(account).collect(),
         is_unclear,

@@ -137,7 +137,7 @@ pub(super) fn rendered(
         can_look: offered.can_look,
         present: offered.present,
     };
-    visit.form(&page, status)
+    visit.embeddable_form(&page, status)
 }
 
 /// Before anything was typed: the address that the application hints at.

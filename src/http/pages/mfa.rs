@@ -159,7 +159,7 @@ fn rendered(
         passkey_url: format!("{}/mfa/passkey{}", visit.look.brand.base_path, around.query),
         around,
     };
-    visit.form(&page, status)
+    visit.embeddable_form(&page, status)
 }
 
 /// The methods beside one.

@@ -97,7 +97,7 @@ async fn chosen(visit: &Visit, body: Choice, stale: Option<Told>) -> Result<Resp
     if let Some(told) = stale {
         return list(visit, Said::Fault(told)).await;
     }
-    let Some(Underway { kept, pending }) = &visit.underway else { return visit.gone() };
+    let Some(Underway { kept, pending, .. }) = &visit.underway else { return visit.gone() };
     let ox = &visit.protocol.ox;
     let mut held = visit.visitor.sessions.iter();
     let Some((tenant, session, _)) = held.find(|(_, id, _)| id.to_string() == body.session) else {

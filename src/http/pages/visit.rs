@@ -26,6 +26,7 @@ use crate::{
     domain::{
         application::{Application, Origin},
         oauth::device::UserCode,
+        tenant::Picture,
     },
     error::{Error, Result},
     flows::{
@@ -34,22 +35,23 @@ use crate::{
             Flavour, asking, authorize, hand_over, origin,
             pending::{self, Kept, Pending, Visitor},
         },
+        pictures,
         session::open::SignedIn,
     },
     http::{
         cookies,
         dev::house_look,
         door::Door,
-        headers,
+        headers::{self, Framing},
         oauth::{Protocol, authorize::shown, visitor::visitor},
     },
     id::Realm,
     text::Locale,
     view::{
-        Page, PageFrame,
+        Page, PageFrame, Shown,
         pages::{
             lost::{LostPage, Way},
-            sign_in::{ApplicationShown, Around, FormToken},
+            sign_in::{ApplicationShown, Around, EmbeddedPage, FormToken},
         },
     },
 };
@@ -96,6 +98,8 @@ pub(super) struct Underway {
     pub(super) kept: Kept,
     /// What it is.
     pub(super) pending: Pending,
+    /// The logo of who asks.
+    logo: Option<Shown>,
 }
 
 /// Somebody at a page.
@@ -111,6 +115,8 @@ pub(super) struct Visit {
     pub(super) underway: Option<Underway>,
     is_at_tenant: bool,
     key: FormKey,
+    /// Whose pages may frame this one.
+    embedders: Vec<String>,
 }
 
 /// The way on, or the page that is shown instead.
@@ -133,6 +139,7 @@ impl Visit {
             Flavour::Tenant(Arc::clone(&cx.tenant))
         };
         let key = FormKey::of(&door, Realm::Tenant(cx.tenant.id));
+        let is_in_foreign_frame = door.is_in_foreign_frame();
         let visit = Self {
             key: key.map_err(|error| as_page(look.clone(), error))?,
             visitor: Visitor::default(),
@@ -140,7 +147,12 @@ impl Visit {
             look,
             underway: None,
             is_at_tenant: true,
+            embedders: cx.tenant.settings.embed_origins.clone(),
         };
+        if is_in_foreign_frame && !visit.embedders.is_empty() {
+            let page = visit.embeddable(&EmbeddedPage {}, StatusCode::OK);
+            return Err(Box::new(visit.concluded(page)));
+        }
         let visit = visit.at_request(&form).await?;
         let caller = Caller { locale: visit.look.locale, ..(*cx.caller).clone() };
         let cx = Cx { caller: Arc::new(caller), ..cx };
@@ -163,6 +175,7 @@ impl Visit {
             look,
             underway: None,
             is_at_tenant: false,
+            embedders: Vec::new(),
         };
         Ok((visit.at_request(&form).await?, form))
     }
@@ -196,8 +209,12 @@ impl Visit {
             return Ok(None);
         };
         let found = pending::find(&self.protocol.ox, Some(&handle), &self.visitor).await?;
+        let Some(pending) = found else { return Ok(None) };
+        let app = &self.protocol.ox.app;
+        let logo = pictures::of_application(app, &pending.application).await?;
+        let logo = logo.map(|it| shown_picture(&self.look, &it));
         let kept = Kept { handle, browser: browser.clone() };
-        Ok(found.map(|pending| Underway { kept, pending }))
+        Ok(Some(Underway { kept, pending, logo }))
     }
 
     /// The page that says that nothing is pending here, with the ways on that there are.
@@ -239,17 +256,34 @@ impl Visit {
         result.unwrap_or_else(|error| *as_page(self.look.clone(), error))
     }
 
-    /// Renders a page.
+    /// Renders a page that stands in no frame.
     pub(super) fn page<P: Page>(&self, page: &P, status: StatusCode) -> Result<Response> {
+        self.rendered(page, status, Framing::Never)
+    }
+
+    /// Renders a page that those whom the tenant has named may show in a frame.
+    pub(super) fn embeddable<P: Page>(&self, page: &P, status: StatusCode) -> Result<Response> {
+        self.rendered(page, status, Framing::By(&self.embedders))
+    }
+
+    fn rendered<P: Page>(
+        &self,
+        page: &P,
+        status: StatusCode,
+        framing: Framing<'_>,
+    ) -> Result<Response> {
         let app = &self.protocol.ox.app;
         let nonce = base64::engine::general_purpose::STANDARD.encode(app.entropy.bytes::<16>()?);
         let frame = PageFrame { locale: self.look.locale, brand: &self.look.brand, nonce: &nonce };
         let mut response = (status, Html(app.view.page(frame, page)?)).into_response();
         let target = self.underway.as_ref().map(|it| &it.pending.request.redirect_uri);
         let target = target.and_then(|uri| Url::parse(uri).ok());
-        let policy = headers::interaction_policy(&nonce, target.as_ref());
+        let policy = headers::interaction_policy(&nonce, target.as_ref(), framing);
         if let Ok(policy) = HeaderValue::from_str(&policy) {
             response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
+        }
+        if self.underway.is_none() && matches!(framing, Framing::Never | Framing::By([])) {
+            headers::part_from_opener(response.headers_mut());
         }
         Ok(response)
     }
@@ -263,7 +297,7 @@ impl Visit {
     /// What all pages of the request show and keep.
     pub(super) fn around(&self) -> Around {
         let form_token = FormToken::new(self.key.proof());
-        let Some(Underway { kept, pending }) = &self.underway else {
+        let Some(Underway { kept, pending, logo }) = &self.underway else {
             return Around { form_token, ..Around::default() };
         };
         let handle = kept.handle.expose().to_owned();
@@ -274,7 +308,10 @@ impl Visit {
             form_token,
             handle: Some(handle),
             realm,
-            application: Some(application(&pending.application)),
+            application: Some(ApplicationShown {
+                name: pending.application.name.clone(),
+                logo: logo.clone(),
+            }),
         }
     }
 
@@ -360,15 +397,9 @@ fn query(handle: &str, realm: Option<&str>) -> String {
     format!("?request={handle}{realm}")
 }
 
-/// What is shown of an application. Pictures only of those that an operator has made: what
-/// registers itself could show anybody's.
-pub(super) fn application(application: &Application) -> ApplicationShown {
-    let logo = application.metadata.logo_uri.clone();
-    let is_known = application.origin == Origin::Operator;
-    ApplicationShown {
-        name: application.name.clone(),
-        logo_url: logo.filter(|url| is_known && url.starts_with("https://")),
-    }
+/// A picture that we keep, as a page of that look shows it.
+pub(super) fn shown_picture(look: &Look, picture: &Picture) -> Shown {
+    look.brand.shown(&picture.file_name(), (picture.width, picture.height))
 }
 
 #[expect(clippy::unnecessary_box_returns, reason = "it is an error, and those are small")]

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::{Page, sign_in::ScopeShown};
+use crate::view::Shown;
 
 /// An account that the person at a page may mean.
 #[derive(Debug, Clone, Serialize)]
@@ -46,7 +47,7 @@ pub struct DeviceConfirmPage {
     /// The application's name.
     pub application: String,
     /// The application's logo.
-    pub logo_url: Option<String>,
+    pub logo: Option<Shown>,
     /// What it asks for.
     pub scopes: Vec<ScopeShown>,
     /// In whose name; one at least.

@@ -5,7 +5,7 @@
 use serde::Serialize;
 
 use super::{lost::Way, mails::WaitShown};
-use crate::view::Page;
+use crate::view::{Page, Shown};
 
 /// What a form proves itself with; never printed.
 #[derive(Clone, Default, Serialize)]
@@ -45,8 +45,8 @@ pub struct Around {
 pub struct ApplicationShown {
     /// Its name.
     pub name: String,
-    /// Its logo: an `https:` address.
-    pub logo_url: Option<String>,
+    /// Its logo, as we keep it.
+    pub logo: Option<Shown>,
 }
 
 /// A tenant to choose.
@@ -106,6 +106,7 @@ pub struct LoginPage {
 
 impl Page for LoginPage {
     const TEMPLATE: &'static str = "pages/login.html";
+    const IS_DRESSED: bool = true;
 }
 
 /// A way to prove who one is.
@@ -147,6 +148,7 @@ pub struct MfaPage {
 
 impl Page for MfaPage {
     const TEMPLATE: &'static str = "pages/mfa.html";
+    const IS_DRESSED: bool = true;
 }
 
 /// The first second factor.
@@ -318,4 +320,14 @@ pub struct RegisterPage {
 
 impl Page for RegisterPage {
     const TEMPLATE: &'static str = "pages/register.html";
+    const IS_DRESSED: bool = true;
+}
+
+/// What stands in a frame of another site, where nobody can sign in.
+#[derive(Debug, Clone, Serialize)]
+pub struct EmbeddedPage {}
+
+impl Page for EmbeddedPage {
+    const TEMPLATE: &'static str = "pages/embedded.html";
+    const IS_DRESSED: bool = true;
 }

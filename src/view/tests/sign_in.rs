@@ -10,7 +10,7 @@ use super::{
             sign_in::*,
         },
     },
-    sample,
+    brand, sample,
 };
 
 fn around(text: &str, full: bool) -> Around {
@@ -28,7 +28,8 @@ fn around(text: &str, full: bool) -> Around {
 }
 
 fn application(text: &str) -> ApplicationShown {
-    ApplicationShown { name: text.to_owned(), logo_url: Some("/static/a-logo".to_owned()) }
+    let logo = brand(text).shown("a-logo.png", (10, 10));
+    ApplicationShown { name: text.to_owned(), logo: Some(logo) }
 }
 
 /// Every page, each text of it being `text`.
@@ -81,6 +82,7 @@ pub(super) fn samples(
         sample(view, frame, &select),
         sample(view, frame, &register),
         sample(view, frame, &consent(text, full)),
+        sample(view, frame, &EmbeddedPage {}),
         sample(view, frame, &BackupCodesPage { codes: vec![own()], continue_url: own() }),
     ];
     let protocol =

@@ -172,7 +172,7 @@ async fn a_ceremony_begins_for_the_script_of_the_page() {
     assert!(begun["challenge_id"].is_string() && begun["options"]["challenge"].is_string());
     let sent = scene.begin(&mut browser, &[("acr_values", "aal2")]).await;
     let login = browser.follow(&sent).await;
-    assert!(login.text.contains("id=\"passkey\"") && login.text.contains("/static/passkey.js"));
+    assert!(login.text.contains("id=\"passkey\"") && login.text.contains("data-passkey=\"get\""));
     let fields = [("challenge_id", begun["challenge_id"].as_str().unwrap()), ("credential", "{}")];
     let refused = browser.fill(&login, "/t/acme/login", &fields).await;
     assert_eq!(refused.status, 400);

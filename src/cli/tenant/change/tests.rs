@@ -86,7 +86,7 @@ fn every_wrong_name_and_value_is_told_with_what_is_allowed_and_without_the_value
     ];
     let told = said(&set, &["nothing.here"], &["logo=x", "logo_url"]);
     expect_test::expect![[r#"
-        nothing.here: there is no such setting; here there are: registration, password_policy, mfa, passkeys, account, session, auth_api, tokens, oauth, allowed_return_urls, default_locale
+        nothing.here: there is no such setting; here there are: registration, password_policy, mfa, passkeys, account, session, auth_api, tokens, oauth, pages, allowed_return_urls, default_locale
         registration.enabeld: there is no such setting; here there are: enabled, email_verification, approval, captcha, allowed_email_domains, blocked_email_domains, custom_data_schema
         registration.enabled: must be a boolean
         registration.captcha: must be none or proof_of_work
@@ -96,7 +96,7 @@ fn every_wrong_name_and_value_is_told_with_what_is_allowed_and_without_the_value
         default_locale.a.b: must be a string
         auth_api: must be a group of settings
         nonsense: give it as KEY=VALUE
-        branding.logo: there is no such setting; here there are: display_name, logo_url, primary_color
+        branding.logo: must be a group of settings
         branding.logo_url: give it as KEY=VALUE"#]]
     .assert_eq(&told);
 }
@@ -106,7 +106,7 @@ fn looks_are_texts_and_an_empty_one_goes_away() {
     let old =
         Branding { logo_url: Some("https://a.example/l.png".to_owned()), ..Branding::default() };
     let flags = flags(&[], &[], &["display_name=2020", "logo_url="]);
-    let made = branding(&flags, Some(&old), &mut Vec::new()).unwrap().unwrap();
+    let made = branding(&flags, Some(&old), &mut Vec::new()).unwrap().0.unwrap();
     assert_eq!(made, Branding { display_name: Some("2020".to_owned()), ..Branding::default() });
 }
 
@@ -137,4 +137,44 @@ fn a_settings_file_replaces_all_settings_and_its_faults_have_a_place() {
         assert!(name.starts_with(place), "{faults:?}");
         assert!(!faults[0].message.contains("hunter2"), "{faults:?}");
     }
+}
+
+#[test]
+fn pictures_and_a_style_sheet_are_read_from_files_and_a_fault_names_its_flag() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, bytes: &[u8]| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, bytes).unwrap();
+        Some(path)
+    };
+    let png = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x20\0\0\0\x20\x08\x06\0\0\0\0\0\0\0";
+    let flags = TenantChange {
+        logo: file("logo.svg", png),
+        favicon: file("icon.png", png),
+        css: file("a.css", b"h1 { color: red }"),
+        ..TenantChange::default()
+    };
+    let mut faults = Vec::new();
+    let (looks, kept) = branding(&flags, None, &mut faults).unwrap();
+    let looks = looks.unwrap();
+    assert!(faults.is_empty(), "{faults:?}");
+    assert_eq!(looks.css.as_deref(), Some("h1{color:red;}\n"));
+    assert_eq!((looks.logo.clone(), looks.logo_dark.clone()), (looks.favicon.clone(), None));
+    assert_eq!(kept.len(), 2);
+    assert_eq!(kept[0].digest, looks.logo.unwrap().digest);
+    let flags = TenantChange {
+        logo: file("logo.png", b"<svg onload='hunter2'/>"),
+        favicon: Some(folder.path().join("absent.png")),
+        css: file("b.css", b"h1 { color: red }\n\nh1 { position: hunter2 }"),
+        ..TenantChange::default()
+    };
+    let mut faults = Vec::new();
+    branding(&flags, None, &mut faults).unwrap();
+    let told: Vec<String> =
+        faults.iter().map(|it| format!("{:?}: {}", it.loc, it.message)).collect();
+    assert_eq!(told.len(), 3, "{told:?}");
+    assert!(told[0].contains("--logo") && told[0].contains("PNG, JPEG or WebP"), "{told:?}");
+    assert!(told[1].contains("--favicon") && told[1].contains("cannot be read"), "{told:?}");
+    assert!(told[2].contains("--css") && told[2].contains("line 3"), "{told:?}");
+    assert!(!told.concat().contains("hunter2"), "{told:?}");
 }

@@ -6,14 +6,17 @@ use url::form_urlencoded::byte_serialize;
 use utoipa::ToSchema;
 
 use super::{
-    super::{asked_for::scopes, visit::application},
+    super::{asked_for::scopes, visit::shown_picture},
     owner::{Owner, Proved, Question, Said, Seen, seen, sent},
     place::Place,
 };
 use crate::{
     clock::Timestamp,
     error::{Error, Result},
-    flows::authorized_apps::{self, AuthorizedApp},
+    flows::{
+        authorized_apps::{self, AuthorizedApp},
+        pictures,
+    },
     http::{
         door::Door,
         extract::{Form, Query},
@@ -44,26 +47,27 @@ pub(super) async fn show(door: Door, query: Result<Query<Seen>>) -> Response {
     seen(door, query, Place::Applications, async |owner: &Owner, seen: Seen| {
         let said = Said::Note(seen.note);
         let all = authorized_apps::list(&owner.me).await?;
-        let page = ApplicationsPage {
-            portal: owner.portal(&said)?,
-            applications: all.iter().map(|one| row(owner, one)).collect(),
-        };
+        let mut applications = Vec::with_capacity(all.len());
+        for one in &all {
+            applications.push(row(owner, one).await?);
+        }
+        let page = ApplicationsPage { portal: owner.portal(&said)?, applications };
         owner.page(&page, &said)
     })
     .await
 }
 
-fn row(owner: &Owner, one: &AuthorizedApp) -> ApplicationRow {
-    let shown = application(&one.application);
+async fn row(owner: &Owner, one: &AuthorizedApp) -> Result<ApplicationRow> {
+    let picture = pictures::of_application(&owner.me.cx().app, &one.application).await?;
     let id: String = byte_serialize(one.application.client_id.as_bytes()).collect();
-    ApplicationRow {
-        name: shown.name,
-        logo_url: shown.logo_url,
+    Ok(ApplicationRow {
+        name: one.application.name.clone(),
+        logo: picture.map(|it| shown_picture(&owner.visit.look, &it)),
         scopes: scopes(&one.scope, |key| owner.say(key)),
         granted_at: one.granted_at.micros(),
         last_used_at: one.last_used_at.map(Timestamp::micros),
         revoke_url: format!("{}{REVOKE}?client_id={id}", owner.base()),
-    }
+    })
 }
 
 pub(super) async fn ask(door: Door, query: Result<Query<Seen>>) -> Response {

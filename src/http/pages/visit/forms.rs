@@ -120,10 +120,22 @@ impl Visit {
         page: &P,
         status: StatusCode,
     ) -> Result<Response> {
-        let response = self.page(page, status)?;
+        Ok(self.bound(self.page(page, status)?))
+    }
+
+    /// As [`Visit::form`], of a page that those whom the tenant has named may show in a frame.
+    pub(in crate::http::pages) fn embeddable_form<P: Page>(
+        &self,
+        page: &P,
+        status: StatusCode,
+    ) -> Result<Response> {
+        Ok(self.bound(self.embeddable(page, status)?))
+    }
+
+    fn bound(&self, response: Response) -> Response {
         let app = &self.protocol.ox.app;
         let cookie = (!self.key.is_known).then(|| cookies::form(app, &self.key.browser));
-        Ok(with_cookies(response, cookie))
+        with_cookies(response, cookie)
     }
 
     /// What is told of a form that does not prove that it comes from our page in this browser.

@@ -4,7 +4,7 @@
 use serde::Serialize;
 
 use super::Portal;
-use crate::view::{Page, pages::sign_in::ScopeShown};
+use crate::view::{Page, Shown, pages::sign_in::ScopeShown};
 
 /// A session.
 #[derive(Debug, Clone, Serialize)]
@@ -65,8 +65,8 @@ impl Page for DevicesPage {
 pub struct ApplicationRow {
     /// Its name.
     pub name: String,
-    /// Its logo: an `https:` address.
-    pub logo_url: Option<String>,
+    /// Its logo: our own copy.
+    pub logo: Option<Shown>,
     /// What it may do.
     pub scopes: Vec<ScopeShown>,
     /// Since when.

@@ -11,9 +11,9 @@ use url::Url;
 use uuid::Uuid;
 
 pub use self::layer::{
-    AccountLayer, AuthApiLayer, Captcha, MfaLayer, OauthLayer, PasskeyLayer, PasskeySignIn,
-    PasswordPolicyLayer, RegistrationLayer, SelfRegistration, SessionLayer, SettingsLayer,
-    TokensLayer,
+    AccountLayer, AuthApiLayer, Captcha, LOCALES, MfaLayer, OauthLayer, PasskeyLayer,
+    PasskeySignIn, PasswordPolicyLayer, RegistrationLayer, SelfRegistration, SessionLayer,
+    SettingsLayer, TokensLayer,
 };
 use crate::domain::{factor::Method, password::PasswordPolicy, token::SigningAlgorithm};
 

@@ -12,6 +12,7 @@ use axum::{
 };
 use base64::Engine as _;
 
+use self::portal::AtPlatform;
 use super::{
     dev::house_look,
     door::Door,
@@ -39,7 +40,7 @@ mod forgot_password;
 mod home;
 mod login;
 mod mfa;
-mod portal;
+pub mod portal;
 pub mod protocol;
 mod register;
 mod reset_password;
@@ -110,8 +111,8 @@ fn file(content_type: &'static str, body: &'static str) -> Response {
 }
 
 /// The front page: a line for whoever opens the bare address.
-pub async fn home(State(app): State<Arc<App>>) -> Result<Response> {
-    let look = house_look(&app);
+pub async fn home(State(app): State<Arc<App>>, AtPlatform(door): AtPlatform) -> Result<Response> {
+    let look = Look { locale: door.locale(Locale::En), ..house_look(&app) };
     let texts = app.view.texts();
     let say = |key| texts.say(look.locale, key, minijinja::context! {});
     let page = MessagePage {

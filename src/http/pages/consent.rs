@@ -58,7 +58,10 @@ impl OfRequest for Decision {
 
 pub(super) async fn show(door: Door, query: Result<Query<Asked>>) -> Response {
     match Visit::at_tenant(door, query.map(|Query(asked)| asked)).await {
-        Ok((visit, cx, _)) => visit.concluded(ask(&visit, &cx).await),
+        Ok((mut visit, cx, _)) => {
+            let asked = ask(&mut visit, &cx).await;
+            visit.concluded(asked)
+        }
         Err(page) => *page,
     }
 }
@@ -72,11 +75,14 @@ async fn question<'a>(visit: &'a Visit, cx: &Cx) -> Result<Option<(&'a Underway,
     Ok(question.map(|question| (underway, question)))
 }
 
-async fn ask(visit: &Visit, cx: &Cx) -> Result<Response> {
-    let Some((underway, question)) = question(visit, cx).await? else {
+async fn ask(visit: &mut Visit, cx: &Cx) -> Result<Response> {
+    let question = question(visit, cx).await?.map(|(_, question)| question);
+    if let Some(question) = &question {
+        visit.speak_to(&question.me);
+    }
+    let (Some(Underway { pending, .. }), Some(question)) = (&visit.underway, question) else {
         return elsewhere(visit, cx);
     };
-    let Underway { pending, .. } = underway;
     let metadata = &pending.application.metadata;
     let is_platform = matches!(visit.protocol.ox.flavour, Flavour::Platform);
     let around = visit.around();

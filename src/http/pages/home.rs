@@ -43,13 +43,17 @@ async fn present(visit: &Visit, cx: &Cx) -> Result<Option<Me>> {
 
 pub(super) async fn show(door: Door, _: Result<Query<Asked>>) -> Response {
     match Visit::at_tenant(door, Ok(Asked::default())).await {
-        Ok((visit, cx, _)) => visit.concluded(home(&visit, &cx).await),
+        Ok((mut visit, cx, _)) => {
+            let shown = home(&mut visit, &cx).await;
+            visit.concluded(shown)
+        }
         Err(page) => *page,
     }
 }
 
-async fn home(visit: &Visit, cx: &Cx) -> Result<Response> {
+async fn home(visit: &mut Visit, cx: &Cx) -> Result<Response> {
     if let Some(me) = present(visit, cx).await? {
+        visit.speak_to(&me);
         let page = SignedInPage { email: me.user().email.clone(), proof: me.csrf_token()? };
         return visit.page(&page, StatusCode::OK);
     }

@@ -14,7 +14,7 @@ use crate::{
     domain::oauth::Denial,
     error::{Context, Error, Result},
     flows::oauth::{Flavour, authorize::Answer},
-    http::{dev::house_look, door::text, headers, oauth::Protocol},
+    http::{dev::house_look, headers, language, oauth::Protocol},
     text::Locale,
     view::{
         PageFrame,
@@ -48,7 +48,7 @@ pub fn fault(protocol: &Protocol, fault: Error) -> Response {
 /// use.
 #[must_use]
 pub fn no_realm(app: &App, headers: &HeaderMap, fault: Error) -> Response {
-    let locale = Locale::choose(text(headers, header::ACCEPT_LANGUAGE), Locale::En);
+    let locale = language::of_headers(app, headers, (app.clock.now(), Locale::En)).choose();
     let mut response = fault.into_response();
     response.extensions_mut().insert(AsPage(Look { locale, ..house_look(app) }));
     response

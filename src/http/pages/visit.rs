@@ -24,7 +24,8 @@ use crate::{
     },
     error::{Error, Result},
     flows::{
-        Caller, Cx, base_url,
+        Cx, base_url,
+        me::Me,
         oauth::{
             Flavour, asking, authorize, hand_over, origin,
             pending::{self, Kept, Pending, Visitor},
@@ -34,9 +35,10 @@ use crate::{
     http::{
         cookies,
         dev::house_look,
-        door::Door,
+        door::{Door, speaking},
         error::code,
         headers,
+        language::{self, Wishes},
         oauth::{Protocol, authorize::shown, visitor::visitor},
     },
     id::Realm,
@@ -141,8 +143,8 @@ impl Visit {
             underway: None,
             is_at_tenant: true,
         };
-        let visit = visit.at_request(&form).await?;
-        let caller = Caller { locale: visit.look.locale, ..(*cx.caller).clone() };
+        let visit = visit.at_request(&form, cx.mail_locale(None)).await?;
+        let caller = speaking((*cx.caller).clone(), visit.look.locale);
         let cx = Cx { caller: Arc::new(caller), ..cx };
         Ok((visit, cx, form))
     }
@@ -162,10 +164,10 @@ impl Visit {
             underway: None,
             is_at_tenant: false,
         };
-        Ok((visit.at_request(&form).await?, form))
+        Ok((visit.at_request(&form, Locale::En).await?, form))
     }
 
-    async fn at_request<F: OfRequest>(mut self, form: &F) -> Turned<Self> {
+    async fn at_request<F: OfRequest>(mut self, form: &F, fallback: Locale) -> Turned<Self> {
         self.visitor = visitor(&self.protocol.ox, &self.protocol.door.headers);
         let (handle, _) = form.named();
         if handle.is_empty() {
@@ -173,11 +175,8 @@ impl Visit {
         }
         match self.found(handle).await {
             Ok(Some(underway)) => {
-                let wanted = underway.pending.request.ui_locales.as_deref().unwrap_or_default();
-                if let Some(locale) = wanted.split(' ').find_map(|tag| tag.parse().ok()) {
-                    self.look.locale = locale;
-                }
                 self.underway = Some(underway);
+                self.look.locale = self.wishes(fallback).choose();
                 Ok(self)
             }
             Ok(None) => {
@@ -196,6 +195,19 @@ impl Visit {
         let found = pending::find(&self.protocol.ox, Some(&handle), &self.visitor).await?;
         let kept = Kept { handle, browser: browser.clone() };
         Ok(found.map(|pending| Underway { kept, pending }))
+    }
+
+    /// What is known of the language that is wished for.
+    fn wishes(&self, fallback: Locale) -> Wishes<'_> {
+        let pending = self.underway.as_ref().map(|it| &it.pending);
+        let request = pending.and_then(|it| Some((it.request.ui_locales.as_deref()?, it.asked_at)));
+        Wishes { request, ..self.protocol.door.wishes(fallback) }
+    }
+
+    /// From now on a page in the language of who is signed in.
+    pub(super) fn speak_to(&mut self, me: &Me) {
+        let fallback = me.cx().mail_locale(None);
+        self.look.locale = language::of_account(me, self.wishes(fallback));
     }
 
     /// The page that says that nothing is pending here.

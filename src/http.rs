@@ -24,6 +24,7 @@ pub mod extract;
 pub mod frame;
 pub mod headers;
 pub mod health;
+pub mod language;
 pub mod limits;
 pub mod oauth;
 pub mod openapi;
@@ -40,20 +41,21 @@ pub fn router(app: Arc<App>) -> Router {
     let (api, _) =
         OpenApiRouter::with_openapi(openapi::base()).merge(api::routes()).split_for_parts();
     let api = api.method_not_allowed_fallback(method_not_allowed);
-    let mut router = api
-        .merge(pages::routes())
+    let mut pages = pages::routes().route("/", get(pages::home));
+    if app.config.mode.is_development() {
+        pages = pages.merge(dev::routes());
+    }
+    let remember = middleware::from_fn_with_state(Arc::clone(&app), language::remember);
+    let router = api
+        .merge(pages.route_layer(remember))
         .merge(assets::routes())
         .merge(pictures::routes())
         .merge(health::routes())
         .merge(well_known::routes())
         .merge(oauth::routes(&app))
         .merge(openapi::routes(&openapi::document()))
-        .route("/", get(pages::home))
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed);
-    if app.config.mode.is_development() {
-        router = router.merge(dev::routes());
-    }
     let limits = Arc::new(limits::Limits::new(&app.config.limits));
     router
         .layer(middleware::from_fn_with_state((Arc::clone(&app), limits), frame::frame))

@@ -21,7 +21,7 @@ pub use self::{
 use crate::{
     clock::Timestamp,
     error::{Context, Result},
-    text::{Locale, Texts},
+    text::{Locale, Texts, number},
 };
 
 mod assets;
@@ -61,6 +61,7 @@ templates! {
     "account/told.html",
     "account/totp.html",
     "layout.html",
+    "languages.html",
     "parts.html",
     "sign_in/application.html",
     "sign_in/caps.html",
@@ -186,6 +187,7 @@ impl View {
         templates.set_fuel(Some(FUEL));
         templates.add_global("css_url", Asset::css().path.as_str());
         templates.add_global("js_url", Asset::js().path.as_str());
+        templates.add_global("languages", Value::from_iter(Locale::ALL.map(Locale::as_str)));
         let said = texts.clone();
         templates.add_function("t", move |state: &State, key: &str, args: Kwargs| {
             said.fill(locale(state)?, key, args.into())
@@ -193,6 +195,9 @@ impl View {
         let said = texts.clone();
         templates.add_filter("moment", move |state: &State, micros: i64| {
             Ok::<_, minijinja::Error>(moment(&said, locale(state)?, Timestamp::from_micros(micros)))
+        });
+        templates.add_filter("number", |state: &State, n: i64| {
+            Ok::<_, minijinja::Error>(number(locale(state)?, n))
         });
         for (name, source) in TEMPLATES {
             templates.add_template(name, source).doing("compiling a template")?;
@@ -244,7 +249,8 @@ impl fmt::Debug for View {
 
 /// A moment as people write it, in UTC: `25 November 2026, 09:30 UTC`.
 ///
-/// Whoever reads may sit in any time zone, which we do not know; so the zone is always said.
+/// Whoever reads may sit in any time zone, which we do not know; so the zone is always said, and
+/// the hours run to 24. The order and the names are in the catalogues, after CLDR's long form.
 #[must_use]
 pub fn moment(texts: &Texts, locale: Locale, at: Timestamp) -> String {
     let Ok(at) = jiff::Timestamp::from_microsecond(at.micros()) else { return String::new() };

@@ -198,7 +198,7 @@ pub struct NewUser {
     /// Make the user change the password at the first sign-in
     #[arg(long)]
     pub must_change_password: bool,
-    /// The user's language: en or de [default: the tenant's]
+    /// The user's language: en, de, fr, es, ja or ar [default: the tenant's]
     #[arg(long, value_name = "LANGUAGE")]
     pub locale: Option<String>,
 }

@@ -87,7 +87,8 @@ fn read(new: &NewUser) -> Result<New> {
     let (first_name, last_name) =
         (name("first_name", &new.first_name)?, name("last_name", &new.last_name)?);
     let locale = new.locale.as_deref().map(|text| {
-        text.parse::<Locale>().map_err(|_| Error::invalid_field("locale", "must be en or de"))
+        text.parse::<Locale>()
+            .map_err(|unknown| Error::invalid_field("locale", unknown.to_string()))
     });
     let locale = locale.transpose()?.map(|locale| locale.as_str().to_owned());
     let credential = if new.password_hash_stdin {

@@ -11,7 +11,7 @@ use url::Url;
 use uuid::Uuid;
 
 pub use self::layer::{
-    AccountLayer, AuthApiLayer, Captcha, MfaLayer, OauthLayer, PagesLayer, PasskeyLayer,
+    AccountLayer, AuthApiLayer, Captcha, LOCALES, MfaLayer, OauthLayer, PagesLayer, PasskeyLayer,
     PasskeySignIn, PasswordPolicyLayer, RegistrationLayer, SelfRegistration, SessionLayer,
     SettingsLayer, SignInForm, SignInLayer, TokensLayer,
 };

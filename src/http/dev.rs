@@ -15,7 +15,7 @@ use utoipa::ToSchema;
 
 use super::{
     extract::Query,
-    pages::{self, Look},
+    pages::{self, Look, portal::AtPlatform},
 };
 use crate::{
     app::App,
@@ -49,9 +49,14 @@ async fn list(State(app): State<Arc<App>>, Query(filter): Query<Filter>) -> Resu
     Ok(([(header::CONTENT_TYPE, "application/json")], body).into_response())
 }
 
-async fn page(State(app): State<Arc<App>>, Query(filter): Query<Filter>) -> Result<Response> {
+async fn page(
+    State(app): State<Arc<App>>,
+    AtPlatform(door): AtPlatform,
+    Query(filter): Query<Filter>,
+) -> Result<Response> {
     let mails = mailbox(&app)?.page(filter.to.as_deref(), |_| None);
-    pages::answer(&app.view, &house_look(&app), &mails, &Entropy::Os)
+    let look = Look { locale: door.locale(Locale::En), ..house_look(&app) };
+    pages::answer(&app.view, &look, &mails, &Entropy::Os)
 }
 
 /// The look of pages that belong to no tenant.

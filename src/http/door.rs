@@ -11,7 +11,11 @@ use axum::{
 };
 use url::Url;
 
-use super::{cookies, frame::Facts};
+use super::{
+    cookies,
+    frame::Facts,
+    language::{self, Wishes},
+};
 use crate::{
     app::App,
     clock::Timestamp,
@@ -32,6 +36,8 @@ pub struct Door {
     app: Arc<App>,
     slug: String,
     facts: Facts,
+    /// `ui_locales` of the address.
+    ui_locales: Option<String>,
     /// The request's headers.
     pub headers: HeaderMap,
     method: Method,
@@ -68,6 +74,7 @@ impl Door {
             app: Arc::clone(app),
             slug: String::new(),
             facts,
+            ui_locales: language::in_address(&parts.uri),
             headers: parts.headers.clone(),
             method: parts.method.clone(),
         }
@@ -173,7 +180,8 @@ impl Door {
         }
     }
 
-    /// The way in for people: the tenant in use, in the language their browser asks for.
+    /// The way in for people: the tenant in use, in the language that they or else their browser
+    /// ask for.
     ///
     /// # Errors
     /// `cross_site_request`, `tenant_not_found`, `tenant_suspended`.
@@ -181,7 +189,7 @@ impl Door {
         self.refuse_cross_site()?;
         let cx = self.cx(tenants::resolve(&self.app, &self.slug).await?);
         let fallback = cx.mail_locale(None);
-        let caller = Caller { locale: self.locale(fallback), ..(*cx.caller).clone() };
+        let caller = speaking((*cx.caller).clone(), self.locale(fallback));
         Ok(Cx { caller: Arc::new(caller), ..cx })
     }
 
@@ -193,10 +201,19 @@ impl Door {
         Ok(self.cx(tenants::resolve(&self.app, &self.slug).await?))
     }
 
-    /// The language the browser asks for.
+    /// What the request itself says of the language that its reader wishes for.
+    #[must_use]
+    pub fn wishes(&self, fallback: Locale) -> Wishes<'_> {
+        Wishes {
+            address: self.ui_locales.as_deref(),
+            ..language::of_headers(&self.app, &self.headers, (self.now(), fallback))
+        }
+    }
+
+    /// The language that the request itself asks for.
     #[must_use]
     pub fn locale(&self, fallback: Locale) -> Locale {
-        Locale::choose(text(&self.headers, header::ACCEPT_LANGUAGE), fallback)
+        self.wishes(fallback).choose()
     }
 
     /// A browser says where a request comes from; programs say nothing. A foreign page must not
@@ -236,6 +253,13 @@ impl Door {
         });
         host.as_deref() == text(&self.headers, header::HOST)
     }
+}
+
+/// Somebody at a page that speaks `locale`: what is written for him, and what is mailed to him as
+/// long as he has no account, is in that language.
+#[must_use]
+pub fn speaking(caller: Caller, locale: Locale) -> Caller {
+    Caller { locale, accept_language: Some(locale.as_str().to_owned()), ..caller }
 }
 
 fn has_bearer(headers: &HeaderMap) -> bool {

@@ -12,12 +12,13 @@ use axum::{
 };
 use base64::Engine as _;
 
+use self::portal::AtPlatform;
 use super::{
     dev::house_look,
-    door::{Door, text},
+    door::Door,
     error::{AsPage, code},
     frame::Facts,
-    headers,
+    headers, language,
 };
 use crate::{
     app::App,
@@ -41,7 +42,7 @@ mod enrol;
 mod home;
 mod login;
 mod mfa;
-mod portal;
+pub mod portal;
 pub mod protocol;
 mod register;
 mod reset_password;
@@ -118,13 +119,13 @@ pub fn is_page(path: &str) -> bool {
 /// The look of a page that no handler of ours has had a word in.
 #[must_use]
 pub fn stray_look(app: &App, headers: &HeaderMap) -> Look {
-    let locale = Locale::choose(text(headers, header::ACCEPT_LANGUAGE), Locale::En);
+    let locale = language::of_headers(app, headers, (app.clock.now(), Locale::En)).choose();
     Look { locale, ..house_look(app) }
 }
 
 /// The front page: a line for whoever opens the bare address.
-pub async fn home(State(app): State<Arc<App>>) -> Result<Response> {
-    let look = house_look(&app);
+pub async fn home(State(app): State<Arc<App>>, AtPlatform(door): AtPlatform) -> Result<Response> {
+    let look = Look { locale: door.locale(Locale::En), ..house_look(&app) };
     let texts = app.view.texts();
     let say = |key| texts.say(look.locale, key, minijinja::context! {});
     let page = MessagePage {

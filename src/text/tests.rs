@@ -9,8 +9,6 @@ use crate::error::Code;
 
 /// Keys that are put together at run time, and by whom.
 const COMPUTED: [&str; 15] = [
-    // One for each `text::Locale`, in itself: `http::pages::account::profile`.
-    "language.",
     // One for each `domain::audit::Action` that people are told of: `http::pages::account::activity`.
     "page.account.event.",
     // Questions about devices: `http::pages::account::devices`.
@@ -25,6 +23,8 @@ const COMPUTED: [&str; 15] = [
     "page.device_done.",
     // One for each `domain::factor::Method`, in the mail that tells of a change.
     "method.",
+    // One for each `Locale`: `templates/languages.html`.
+    "language.",
     // One for each `error::Code`: `http::error` and `view::pages`.
     "error.",
     // One for each fault of the password policy.
@@ -120,7 +120,7 @@ fn every_code_has_a_sentence_and_no_sentence_lacks_its_code() {
     for locale in Locale::ALL {
         for key in &codes {
             let text = texts.fill(locale, key, context! {}).unwrap();
-            assert!(text.ends_with('.') && text.len() > 20, "{key}: {text}");
+            assert!(text.ends_with(['.', '。']) && text.len() > 20, "{key}: {text}");
         }
     }
 }
@@ -129,7 +129,10 @@ fn every_code_has_a_sentence_and_no_sentence_lacks_its_code() {
 fn the_texts_of_a_language_take_the_same_variables() {
     let texts = Texts::load().unwrap();
     let variables = |locale: Locale, key: &str| {
-        texts.0.get_template(&name(locale, key)).unwrap().undeclared_variables(false)
+        let text = texts.0.get_template(&name(locale, key)).unwrap();
+        let mut taken = text.undeclared_variables(false);
+        taken.remove("plural");
+        taken
     };
     for key in keys(Locale::En) {
         for locale in Locale::ALL {
@@ -169,7 +172,10 @@ fn the_language_is_the_best_of_those_asked_for() {
         (Some(""), Locale::En),
         (Some("de"), Locale::De),
         (Some("DE-at"), Locale::De),
-        (Some("fr, de;q=0.5, en;q=0.4"), Locale::De),
+        (Some("pt, de;q=0.5, en;q=0.4"), Locale::De),
+        (Some("pt, ar-EG;q=0.5, en;q=0.4"), Locale::Ar),
+        (Some("ja_JP"), Locale::Ja),
+        (Some("zh-Hant-TW, zh, es-419;q=0.3"), Locale::Es),
         (Some("en;q=0.4, de;q=0.5"), Locale::De),
         (Some("en, de"), Locale::En),
         (Some("de;q=0"), Locale::En),
@@ -178,7 +184,9 @@ fn the_language_is_the_best_of_those_asked_for() {
         (Some("de;q=NaN"), Locale::En),
         (Some("de;level=1"), Locale::En),
         (Some("*"), Locale::En),
-        (Some("fr;q=1, *;q=0.1"), Locale::En),
+        (Some("pt;q=1, *;q=0.1"), Locale::En),
+        (Some("fr;q=0.2, *;q=0.3"), Locale::En),
+        (Some("*, fr"), Locale::Fr),
         (Some("german"), Locale::En),
         (Some(";;,,=;q=,de ; q=0.9"), Locale::De),
     ];
@@ -194,4 +202,142 @@ fn only_the_beginning_of_the_header_is_read() {
     assert_eq!(Locale::choose(Some(&long), Locale::En), Locale::En);
     let short = format!("{},de", "ü".repeat(200));
     assert_eq!(Locale::choose(Some(&short), Locale::En), Locale::De);
+}
+
+/// The forms of each `plural(…)` in a text.
+fn forms(text: &str) -> Vec<BTreeSet<&str>> {
+    let calls = text.split("plural(").skip(1).map(|rest| rest.split(") }}").next().unwrap());
+    calls
+        .map(|call| {
+            call.split("='")
+                .filter_map(|before| before.rsplit([' ', ',']).next())
+                .filter(|name| !name.is_empty() && name.bytes().all(|b| b.is_ascii_lowercase()))
+                .collect()
+        })
+        .collect()
+}
+
+#[test]
+fn a_plural_has_every_form_that_its_language_has() {
+    for locale in Locale::ALL {
+        let rules = fill::rules(locale).unwrap();
+        let needed: BTreeSet<&str> =
+            (0..=1000_u32).map(|n| fill::name(rules.category_for(n))).collect();
+        let mut count = 0;
+        for (key, text) in entries(locale).unwrap() {
+            for given in forms(&text) {
+                assert_eq!(given, needed, "{locale}:{key}");
+                count += 1;
+            }
+        }
+        assert!(count > 8 || locale == Locale::Ja, "{locale}: the search finds {count}");
+    }
+}
+
+#[test]
+fn numbers_take_the_form_and_the_look_of_their_language() {
+    let texts = Texts::load().unwrap();
+    let hours = |locale, hours| texts.say(locale, "mail.hours", context! { hours });
+    let cases = [
+        (Locale::En, 1, "The link works for 1 hour."),
+        (Locale::En, 1024, "The link works for 1,024 hours."),
+        (Locale::De, 1024, "Der Link gilt 1.024 Stunden lang."),
+        (Locale::Fr, 0, "Le lien fonctionne pendant 0 heure."),
+        (Locale::Fr, 1, "Le lien fonctionne pendant 1 heure."),
+        (Locale::Fr, 1024, "Le lien fonctionne pendant 1\u{202f}024 heures."),
+        (Locale::Es, 1, "El enlace funciona durante 1 hora."),
+        (Locale::Es, 1024, "El enlace funciona durante 1024 horas."),
+        (Locale::Es, 10_240, "El enlace funciona durante 10.240 horas."),
+        (Locale::Ja, 1024, "このリンクは 1,024 時間有効です。"),
+        (Locale::Ar, 0, "يعمل الرابط لمدة 0 ساعة."),
+        (Locale::Ar, 1, "يعمل الرابط لمدة ساعة واحدة."),
+        (Locale::Ar, 2, "يعمل الرابط لمدة ساعتين."),
+        (Locale::Ar, 3, "يعمل الرابط لمدة 3 ساعات."),
+        (Locale::Ar, 24, "يعمل الرابط لمدة 24 ساعة."),
+        (Locale::Ar, 100, "يعمل الرابط لمدة 100 ساعة."),
+    ];
+    for (locale, n, expected) in cases {
+        assert_eq!(hours(locale, n), expected, "{locale} {n}");
+    }
+    assert_eq!(number(Locale::En, -1_234_567), "-1,234,567");
+    assert_eq!(number(Locale::En, i64::MIN), "-9,223,372,036,854,775,808");
+}
+
+#[test]
+fn what_others_wrote_does_not_turn_the_sentence_around_it() {
+    let texts = Texts::load().unwrap();
+    let lead = |locale, tenant| texts.say(locale, "page.login.lead", context! { tenant });
+    assert_eq!(lead(Locale::En, "Acme"), "With your account at Acme.");
+    assert_eq!(lead(Locale::En, "شركة"), "With your account at \u{2068}شركة\u{2069}.");
+    assert_eq!(lead(Locale::Ar, "Acme"), "بحسابك لدى \u{2068}Acme\u{2069}.");
+    // Neither an override nor an end of our isolate reaches beyond the value.
+    let hostile = lead(Locale::En, "a\u{2069}\u{202e}b");
+    assert_eq!(hostile, "With your account at \u{2068}a\u{202e}b\u{2069}.");
+    let nameless = texts.say(Locale::Ar, "mail.greeting", context! { name => "" });
+    assert_eq!(nameless, "مرحبًا،");
+}
+
+/// Texts that are the same as in English, since the language has the same word.
+const SAME: [(Locale, &[&str]); 4] = [
+    (Locale::De, &["page.device.label", "page.mfa.code"]),
+    (Locale::Fr, &["page.device.label", "page.mfa.code"]),
+    (Locale::Es, &["page.device_confirm.deny", "page.reset_password.error_prefix"]),
+    (Locale::Ja, &[]),
+];
+
+#[test]
+fn no_english_is_left_in_the_other_languages() {
+    let english: std::collections::BTreeMap<_, _> =
+        entries(Locale::En).unwrap().into_iter().collect();
+    for locale in Locale::ALL.into_iter().filter(|it| *it != Locale::En) {
+        let same: BTreeSet<String> = entries(locale)
+            .unwrap()
+            .into_iter()
+            .filter(|(key, text)| english.get(key) == Some(text))
+            .map(|(key, _)| key)
+            // Names of languages and of the program, numbers, and what is a value alone.
+            .filter(|key| !key.starts_with("language.") && key != "page.home.title")
+            .filter(|key| key != "page.tenant_home.title" && !key.starts_with("time.month."))
+            .collect();
+        let listed = SAME.iter().find(|(of, _)| *of == locale).map_or(&[][..], |(_, keys)| keys);
+        let listed: BTreeSet<String> = listed.iter().map(|key| (*key).to_owned()).collect();
+        assert_eq!(same, listed, "{locale}");
+    }
+}
+
+#[test]
+fn texts_of_a_language_are_in_its_writing() {
+    let latin_alone = |text: &str| text.chars().any(char::is_alphabetic) && text.is_ascii();
+    for locale in [Locale::Ja, Locale::Ar] {
+        for (key, text) in entries(locale).unwrap() {
+            let is_value = key.starts_with("language.")
+                || ["page.home.title", "page.tenant_home.title"].contains(&key.as_str())
+                || (locale == Locale::Ja && key == "page.mailbox.count");
+            assert!(is_value || !latin_alone(&text), "{locale}:{key}");
+        }
+    }
+}
+
+#[test]
+fn languages_are_called_by_their_own_names_everywhere() {
+    let texts = Texts::load().unwrap();
+    for of in Locale::ALL {
+        let key = format!("language.{of}");
+        let names: BTreeSet<String> =
+            Locale::ALL.into_iter().map(|locale| texts.say(locale, &key, context! {})).collect();
+        assert_eq!(names.len(), 1, "{key}: {names:?}");
+    }
+    assert_eq!(texts.say(Locale::En, "language.ar", context! {}), "العربية");
+}
+
+#[test]
+fn the_languages_are_named_alike_wherever_they_are_listed() {
+    let tags = Locale::ALL.map(Locale::as_str);
+    assert_eq!(crate::domain::settings::LOCALES, tags);
+    let (last, others) = tags.split_last().unwrap();
+    assert_eq!(Locale::LIST, format!("{} or {last}", others.join(", ")));
+    assert_eq!(
+        "tlh".parse::<Locale>().unwrap_err().to_string(),
+        format!("must be {}", Locale::LIST)
+    );
 }

@@ -214,7 +214,7 @@ fn what_cannot_be_a_user_is_named() {
     let email = create("hunter2 --first-name B --last-name B", "");
     assert!(email.starts_with("error: email: "), "{email}");
     let locale = create(&format!("{named} --locale hunter2"), "");
-    assert!(locale.starts_with("error: locale: must be en or de"), "{locale}");
+    assert!(locale.starts_with("error: locale: must be en, de, fr, es, ja or ar"), "{locale}");
     let taken = create("eve@example.com --first-name B --last-name B", "");
     assert_eq!(taken, "error: user exists\n");
 }

@@ -3,6 +3,7 @@
 mod choosing;
 mod consent;
 mod factors;
+mod language;
 mod platform;
 mod register;
 mod walk;

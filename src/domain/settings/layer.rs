@@ -12,6 +12,9 @@ use crate::domain::{
     token::SigningAlgorithm,
 };
 
+/// The languages that a tenant may speak by default: those of `text::Locale`, which is above us.
+pub const LOCALES: [&str; 6] = ["en", "de", "fr", "es", "ja", "ar"];
+
 /// One layer of settings, as stored and as an operator writes it.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -280,8 +283,8 @@ impl SettingsLayer {
             "allowed_return_urls: absolute http or https addresses without user, fragment or '*'",
         );
         check(
-            self.default_locale.as_deref().is_none_or(|locale| ["en", "de"].contains(&locale)),
-            "default_locale: en or de",
+            self.default_locale.as_deref().is_none_or(|locale| LOCALES.contains(&locale)),
+            "default_locale: en, de, fr, es, ja or ar",
         );
         let registration = &self.registration;
         check(

@@ -15,6 +15,7 @@ use crate::{
     error::Result,
     flows::oauth::logout::{self, Left, Outcome, Question},
     http::{cookies, headers, pages, pages::Look},
+    text::Locale,
     view::{
         PageFrame,
         pages::leaving::{AccountChoice, LogoutPage, SignedOutPage},
@@ -86,8 +87,8 @@ fn shown(
 /// The look of the page, in the language that the application or else the browser asks for.
 fn look(protocol: &Protocol, given: &Parameters) -> Look {
     let look = pages::protocol::realm_look(protocol);
-    let mut asked = given.get("ui_locales").unwrap_or_default().split(' ');
-    let locale = asked.find_map(|tag| tag.parse().ok()).unwrap_or(look.locale);
+    let asked = given.get("ui_locales").and_then(Locale::first_of);
+    let locale = asked.unwrap_or(look.locale);
     Look { locale, ..look }
 }
 

@@ -245,7 +245,7 @@ pub(super) async fn submit_unproved(door: Door, body: Result<Form<AskForMail>>) 
 
 async fn shown(door: Door, query: Result<Query<Asked>>, wanted: Wanted) -> Response {
     let asked = query.map(|Query(asked)| asked);
-    visit::at_tenant(door, asked, async |visit: &Visit, _: Cx, _: Asked| {
+    visit::at_tenant(door, asked, async |visit: &mut Visit, _: Cx, _: Asked| {
         form(visit, wanted, String::new(), None)
     })
     .await

@@ -50,7 +50,7 @@ impl OfRequest for Decision {
 
 pub(super) async fn show(door: Door, query: Result<Query<Asked>>) -> Response {
     let asked = query.map(|Query(asked)| asked);
-    visit::at_tenant(door, asked, async |visit: &Visit, cx: Cx, _: Asked| {
+    visit::at_tenant(door, asked, async |visit: &mut Visit, cx: Cx, _: Asked| {
         ask(visit, &cx, Said::Nothing).await
     })
     .await
@@ -65,11 +65,14 @@ async fn question<'a>(visit: &'a Visit, cx: &Cx) -> Result<Option<(&'a Underway,
     Ok(question.map(|question| (underway, question)))
 }
 
-async fn ask(visit: &Visit, cx: &Cx, said: Said) -> Result<Response> {
-    let Some((underway, question)) = question(visit, cx).await? else {
+async fn ask(visit: &mut Visit, cx: &Cx, said: Said) -> Result<Response> {
+    let question = question(visit, cx).await?.map(|(_, question)| question);
+    if let Some(question) = &question {
+        visit.speak_to(&question.me);
+    }
+    let (Some(Underway { pending, .. }), Some(question)) = (&visit.underway, question) else {
         return elsewhere(visit, cx);
     };
-    let Underway { pending, .. } = underway;
     let metadata = &pending.application.metadata;
     let is_platform = matches!(visit.protocol.ox.flavour, Flavour::Platform);
     let around = visit.around();
@@ -136,13 +139,13 @@ fn destination(redirect_uri: &str) -> String {
 
 pub(super) async fn submit(door: Door, body: Result<Form<Decision>>) -> Response {
     let body = body.map(|Form(body)| body);
-    visit::at_tenant(door, body, async |visit: &Visit, cx: Cx, body: Decision| {
+    visit::at_tenant(door, body, async |visit: &mut Visit, cx: Cx, body: Decision| {
         decided(visit, &cx, body).await
     })
     .await
 }
 
-async fn decided(visit: &Visit, cx: &Cx, body: Decision) -> Result<Response> {
+async fn decided(visit: &mut Visit, cx: &Cx, body: Decision) -> Result<Response> {
     let Some((underway, question)) = question(visit, cx).await? else {
         return elsewhere(visit, cx);
     };

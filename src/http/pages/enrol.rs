@@ -37,7 +37,7 @@ fn possible(cx: &Cx) -> Vec<Method> {
 
 pub(super) async fn show(door: Door, query: Result<Query<Asked>>) -> Response {
     let asked = query.map(|Query(asked)| asked);
-    visit::at_tenant(door, asked, async |visit: &Visit, cx: Cx, asked: Asked| {
+    visit::at_tenant(door, asked, async |visit: &mut Visit, cx: Cx, asked: Asked| {
         begin(visit, &visit.demanded(cx), &asked).await
     })
     .await

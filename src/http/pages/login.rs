@@ -149,7 +149,7 @@ pub(super) fn hinted(visit: &Visit) -> Typed {
 
 pub(super) async fn show(door: Door, query: Result<Query<Asked>>) -> Response {
     let asked = query.map(|Query(asked)| asked);
-    visit::at_tenant(door, asked, async |visit: &Visit, cx: Cx, asked: Asked| {
+    visit::at_tenant(door, asked, async |visit: &mut Visit, cx: Cx, asked: Asked| {
         let typed = if asked.note == STEP_OVER { resumed(visit, &cx) } else { None };
         let typed = typed.unwrap_or_else(|| hinted(visit));
         let present = present(visit, |_| visit.onward(&cx)).await?;

@@ -96,7 +96,7 @@ pub(super) fn after_sending(visit: &Visit, page: &str) -> Response {
 
 pub(super) async fn show(door: Door, query: Result<Query<Asked>>) -> Response {
     let asked = query.map(|Query(asked)| asked);
-    visit::at_tenant(door, asked, async |visit: &Visit, cx: Cx, asked: Asked| {
+    visit::at_tenant(door, asked, async |visit: &mut Visit, cx: Cx, asked: Asked| {
         let cx = visit.demanded(cx);
         let is_sent = asked.note == CODE_SENT;
         let said = if is_sent { Said::Note(visit.say("page.mfa.sent")) } else { Said::Nothing };

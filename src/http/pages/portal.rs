@@ -27,7 +27,7 @@ use crate::{
 
 /// A request for a page of the platform: its path names no tenant.
 #[derive(Debug)]
-pub(super) struct AtPlatform(pub(super) Door);
+pub struct AtPlatform(pub Door);
 
 impl FromRequestParts<Arc<App>> for AtPlatform {
     type Rejection = Error;

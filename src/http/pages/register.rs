@@ -62,7 +62,7 @@ fn fault(field: &'static str, text: String) -> FaultShown {
 
 pub(super) async fn show(door: Door, query: Result<Query<Asked>>) -> Response {
     let asked = query.map(|Query(asked)| asked);
-    visit::at_tenant(door, asked, async |visit: &Visit, cx: Cx, _: Asked| {
+    visit::at_tenant(door, asked, async |visit: &mut Visit, cx: Cx, _: Asked| {
         form(visit, &cx, NewAccount::default(), (Vec::new(), StatusCode::OK))
     })
     .await

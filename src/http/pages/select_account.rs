@@ -41,7 +41,7 @@ of_request!(Choice);
 
 pub(super) async fn show(door: Door, query: Result<Query<Asked>>) -> Response {
     let asked = query.map(|Query(asked)| asked);
-    visit::at_tenant(door, asked, async |visit: &Visit, _: Cx, _: Asked| {
+    visit::at_tenant(door, asked, async |visit: &mut Visit, _: Cx, _: Asked| {
         list(visit, Said::Nothing).await
     })
     .await

@@ -30,7 +30,8 @@ use crate::{
     },
     error::{Error, Result},
     flows::{
-        Caller, Cx, base_url,
+        Cx, base_url,
+        me::Me,
         oauth::{
             Flavour, asking, authorize, hand_over, origin,
             pending::{self, Kept, Pending, Visitor},
@@ -41,8 +42,9 @@ use crate::{
     http::{
         cookies,
         dev::house_look,
-        door::Door,
+        door::{Door, speaking},
         headers::{self, Framing},
+        language::{self, Wishes},
         oauth::{Protocol, authorize::shown, visitor::visitor},
     },
     id::Realm,
@@ -153,8 +155,8 @@ impl Visit {
             let page = visit.embeddable(&EmbeddedPage {}, StatusCode::OK);
             return Err(Box::new(visit.concluded(page)));
         }
-        let visit = visit.at_request(&form).await?;
-        let caller = Caller { locale: visit.look.locale, ..(*cx.caller).clone() };
+        let visit = visit.at_request(&form, cx.mail_locale(None)).await?;
+        let caller = speaking((*cx.caller).clone(), visit.look.locale);
         let cx = Cx { caller: Arc::new(caller), ..cx };
         Ok((visit, cx, form))
     }
@@ -177,10 +179,10 @@ impl Visit {
             is_at_tenant: false,
             embedders: Vec::new(),
         };
-        Ok((visit.at_request(&form).await?, form))
+        Ok((visit.at_request(&form, Locale::En).await?, form))
     }
 
-    async fn at_request<F: OfRequest>(mut self, form: &F) -> Turned<Self> {
+    async fn at_request<F: OfRequest>(mut self, form: &F, fallback: Locale) -> Turned<Self> {
         self.visitor = visitor(&self.protocol.ox, &self.protocol.door.headers);
         let (handle, _) = form.named();
         if handle.is_empty() {
@@ -188,11 +190,8 @@ impl Visit {
         }
         match self.found(handle).await {
             Ok(Some(underway)) => {
-                let wanted = underway.pending.request.ui_locales.as_deref().unwrap_or_default();
-                if let Some(locale) = wanted.split(' ').find_map(|tag| tag.parse().ok()) {
-                    self.look.locale = locale;
-                }
                 self.underway = Some(underway);
+                self.look.locale = self.wishes(fallback).choose();
                 Ok(self)
             }
             Ok(None) => {
@@ -215,6 +214,19 @@ impl Visit {
         let logo = logo.map(|it| shown_picture(&self.look, &it));
         let kept = Kept { handle, browser: browser.clone() };
         Ok(Some(Underway { kept, pending, logo }))
+    }
+
+    /// What is known of the language that is wished for.
+    fn wishes(&self, fallback: Locale) -> Wishes<'_> {
+        let pending = self.underway.as_ref().map(|it| &it.pending);
+        let request = pending.and_then(|it| Some((it.request.ui_locales.as_deref()?, it.asked_at)));
+        Wishes { request, ..self.protocol.door.wishes(fallback) }
+    }
+
+    /// From now on a page in the language of who is signed in.
+    pub(super) fn speak_to(&mut self, me: &Me) {
+        let fallback = me.cx().mail_locale(None);
+        self.look.locale = language::of_account(me, self.wishes(fallback));
     }
 
     /// The page that says that nothing is pending here, with the ways on that there are.

@@ -463,7 +463,7 @@ async fn the_mail_speaks_the_language_of_the_browser() {
     let world = World::new().await;
     world.acme().await;
     let mut client = world.client();
-    client.headers.insert("accept-language", "fr, de-CH;q=0.9, en;q=0.5".parse().unwrap());
+    client.headers.insert("accept-language", "pt, de-CH;q=0.9, en;q=0.5".parse().unwrap());
     register(&mut client, "grace@example.com").await.data();
     assert!(world.inbox("grace@example.com").await[0].text.contains("Guten Tag"));
 }
@@ -1015,7 +1015,8 @@ async fn the_language_of_a_registration_stays_with_the_account() {
     for (email, asked, greeting) in [
         ("a@example.com", Some("en-GB"), "Hello"),
         ("b@example.com", Some("de"), "Guten Tag"),
-        ("c@example.com", Some("fr"), "Guten Tag"),
+        ("c@example.com", Some("pt"), "Guten Tag"),
+        ("e@example.com", Some("fr-CA, en"), "Bonjour"),
         ("d@example.com", None, "Guten Tag"),
     ] {
         let mut client = world.client();

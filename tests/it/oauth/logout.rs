@@ -353,7 +353,7 @@ async fn an_applications_form_is_as_good_as_its_address() {
 async fn the_page_speaks_the_language_that_is_asked_for() {
     let world = World::new().await;
     let (_, mut browser, _, _) = scene(&world).await;
-    let page = leave(&mut browser, &[("ui_locales", "fr-CH de-AT en")]).await;
+    let page = leave(&mut browser, &[("ui_locales", "pt-BR de-AT en")]).await;
     assert!(page.text.contains("<html lang=\"de\""), "{}", page.text);
 }
 

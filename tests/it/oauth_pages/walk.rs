@@ -232,7 +232,7 @@ async fn the_language_is_the_one_that_the_application_asks_for() {
     let scene = Scene::new().await;
     let mut browser = scene.world.client();
     browser.headers.insert("accept-language", "en".parse().unwrap());
-    let sent = scene.begin(&mut browser, &[("ui_locales", "fr-FR de-AT en")]).await;
+    let sent = scene.begin(&mut browser, &[("ui_locales", "pt-BR de-AT en")]).await;
     let login = browser.follow(&sent).await;
     assert!(login.text.contains("<html lang=\"de\"") && login.text.contains("Anmelden"));
     let wrong = browser.fill_in(&login, "grace@example.com", "wrong password").await;

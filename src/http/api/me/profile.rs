@@ -146,7 +146,7 @@ pub(super) struct UpdateProfileRequest {
     /// Family name.
     #[schema(max_length = 1024)]
     last_name: Option<String>,
-    /// The language: `en` or `de`; `null` takes the choice back.
+    /// The language: `en`, `de`, `fr`, `es`, `ja` or `ar`; `null` takes the choice back.
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<String>, max_length = 64)]
     #[expect(clippy::option_option, reason = "null is not the same as a field that is not there")]
@@ -194,8 +194,8 @@ fn parse(body: &UpdateProfileRequest) -> Result<profile::Change> {
     let last_name = name("last_name", &body.last_name);
     let locale = body.locale.as_ref().map(|chosen| {
         let parsed = chosen.as_deref().map(str::parse::<Locale>).transpose();
-        parsed.unwrap_or_else(|_| {
-            faults.push(Fault::at_field("locale", "must be en or de"));
+        parsed.unwrap_or_else(|unknown| {
+            faults.push(Fault::at_field("locale", unknown.to_string()));
             None
         })
     });

@@ -214,9 +214,12 @@ where
 
 impl Owner {
     async fn open(door: Door, place: Place) -> Turned<Self> {
-        let (visit, cx, _) = Visit::at_tenant(door, Ok(Asked::default())).await?;
+        let (mut visit, cx, _) = Visit::at_tenant(door, Ok(Asked::default())).await?;
         match present(&visit, &cx).await {
-            Ok(Some(me)) => Ok(Self { visit, me, place }),
+            Ok(Some(me)) => {
+                visit.speak_to(&me);
+                Ok(Self { visit, me, place })
+            }
             Ok(None) => Err(Box::new(to_sign_in(&visit, &cx, place))),
             Err(fault) => Err(Box::new(visit.concluded(Err(fault)))),
         }

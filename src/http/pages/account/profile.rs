@@ -5,6 +5,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::{
+    super::visit::with_cookies,
     owner::{Owner, Pressed, Proved, Said, Seen, seen, sent},
     place::Place,
 };
@@ -15,6 +16,7 @@ use crate::{
     http::{
         door::Door,
         extract::{Form, Query},
+        language,
     },
     text::Locale,
     view::pages::account::{LanguageShown, ProfilePage},
@@ -101,11 +103,17 @@ async fn save(owner: &Owner, body: Save) -> Result<Response> {
     match (name(&body.first_name), name(&body.last_name)) {
         (Ok(first_name), Ok(last_name)) => {
             // One that nobody speaks here is none: the browser decides again.
-            let locale = Some(body.locale.parse().ok());
-            let change =
-                Change { first_name: Some(first_name), last_name: Some(last_name), locale };
+            let locale: Option<Locale> = body.locale.parse().ok();
+            let change = Change {
+                first_name: Some(first_name),
+                last_name: Some(last_name),
+                locale: Some(locale),
+            };
             profile::update(&owner.me, change).await?;
-            Ok(owner.on_to(Place::Profile, "profile_saved"))
+            // What was chosen in the footer before would come first otherwise.
+            let cx = owner.me.cx();
+            let spoken = locale.map(|locale| language::cookie(&cx.app, locale, cx.now));
+            Ok(with_cookies(owner.on_to(Place::Profile, "profile_saved"), spoken))
         }
         (first, last) => {
             let faults = Faults { first_name: first.err(), last_name: last.err() };

@@ -192,10 +192,13 @@ pub(in crate::http::pages) async fn at_tenant<F, H>(
 ) -> Response
 where
     F: OfRequest,
-    H: AsyncFnOnce(&Visit, Cx, F) -> Result<Response>,
+    H: AsyncFnOnce(&mut Visit, Cx, F) -> Result<Response>,
 {
     match Visit::at_tenant(door, asked).await {
-        Ok((visit, cx, asked)) => visit.concluded(handler(&visit, cx, asked).await),
+        Ok((mut visit, cx, asked)) => {
+            let answer = handler(&mut visit, cx, asked).await;
+            visit.concluded(answer)
+        }
         Err(page) => *page,
     }
 }

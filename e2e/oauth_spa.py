@@ -7,9 +7,9 @@ import json
 import threading
 
 import oauth
-from browser import browsing
 from oauth import CLIENTS, GRACE, app
 from support import PASSWORD, wait_for
+from webdriver import browsing
 
 CALL = """
 const [name, args, done] = arguments;
@@ -77,7 +77,7 @@ class Page:
         self.browser.call("POST", "/execute/sync", {"script": f"calls.{name}()", "args": []})
 
     def url(self):
-        return self.browser.call("GET", "/url")
+        return self.browser.url()
 
     def sign_in(self, server):
         self.go("signIn")

@@ -27,7 +27,7 @@ FLAGS = [
 ]
 PHONE, TABLET, DESKTOP = (360, 740), (768, 1024), (1280, 900)
 
-TAB, ENTER, SPACE, ESCAPE, SHIFT, DOWN = "\ue004", "\ue007", " ", "\ue00c", "\ue008", "\ue015"
+TAB, ENTER, SPACE, SHIFT, CONTROL = "\ue004", "\ue007", " ", "\ue008", "\ue009"
 
 
 class Fault(Exception):
@@ -60,8 +60,7 @@ class Browser:
         wanted = {"browserName": "chrome", "goog:chromeOptions": options, "goog:loggingPrefs": {"browser": "ALL"}}
         session = self.call("POST", "/session", {"capabilities": {"alwaysMatch": wanted}})
         self.base += f"/session/{session['sessionId']}"
-        # A window is never as narrow as a phone; what it shows can be.
-        self.size(*size)
+        self.settle()
 
     # The protocol.
 
@@ -197,6 +196,13 @@ class Browser:
 
     # How it shows.
 
+    def settle(self):
+        """Makes a new window what was asked for."""
+        # It is in front, whatever else the machine does.
+        self.tools("Emulation.setFocusEmulationEnabled", enabled=True)
+        # A window is never as narrow as a phone; what it shows can be.
+        self.size(*self.wanted_size)
+
     def size(self, width, height=740, scale=1):
         self.tools("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=scale, mobile=False)
 
@@ -239,7 +245,7 @@ class Browser:
         """Opens a tab and goes to it; its handle."""
         handle = self.call("POST", "/window/new", {"type": "tab"})["handle"]
         self.go_to(handle)
-        self.size(*self.wanted_size)
+        self.settle()
         return handle
 
     def go_to(self, handle):

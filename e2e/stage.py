@@ -83,6 +83,10 @@ class Person:
         mail = wait_for("a mailed code", lambda: next((it for it in reversed(self.mails[after:]) if is_code.search(it.text)), None))
         return is_code.search(mail.text).group(0)
 
+    def login(self, password=PASSWORD):
+        """The status of a sign-in by the API."""
+        return self.stage.server.client().api("login", self.tenant, email=self.address, password=password).status
+
     def token(self):
         """An access token for the account, before there are second factors."""
         return portal(self.stage.server, "login", email=self.address, password=PASSWORD).data["access_token"]

@@ -41,7 +41,7 @@ class Fault(Exception):
 class Browser:
     """Chromium, with one window at first."""
 
-    def __init__(self, world, scripts=True, size=PHONE, language="en"):
+    def __init__(self, world, scripts=True, cookies=True, size=PHONE, language="en"):
         # Refusals that a scenario asks for.
         self.expected = ["status of 400"]
         self.authenticator = None
@@ -53,6 +53,8 @@ class Browser:
         preferences = {"intl.accept_languages": language}
         if not scripts:
             preferences["profile.managed_default_content_settings.javascript"] = 2
+        if not cookies:
+            preferences["profile.default_content_setting_values.cookies"] = 2
         options = {
             "args": [*FLAGS, f"--user-data-dir={world.folder}/browser-{port}", f"--window-size={size[0]},{size[1]}"],
             "prefs": preferences,

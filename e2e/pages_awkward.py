@@ -1,0 +1,403 @@
+"""Pages as they are met in life: mail that is read ahead, links that are followed twice or from
+elsewhere, back and reload, two tabs, lost cookies, codes with blanks. The rows are those of users'
+reports about other systems (B01 …)."""
+
+import contextlib
+import http.client
+import urllib.parse
+
+from stage import NEW_PASSWORD, staged
+from support import PASSWORD
+from webdriver import browsing
+
+
+@contextlib.contextmanager
+def at_the_pages(world, name, **browser):
+    with staged(world, "acme", "strict") as stage, browsing(world, name, **browser) as stage.browser:
+        stage.browser.expected += ["status of 401", "status of 403", "status of 404", "status of 429"]
+        yield stage
+
+
+def is_signed_in(stage):
+    return any("session" in name for name in stage.browser.cookies())
+
+
+def look_ahead(stage, link):
+    """What a filter for mail does with a link: HEAD and GET, with and without scripts, no click."""
+    url = urllib.parse.urlparse(link)
+    for method in ("HEAD", "GET"):
+        connection = http.client.HTTPConnection(url.hostname, url.port, timeout=10)
+        connection.request(method, f"{url.path}?{url.query}")
+        answer = connection.getresponse()
+        assert answer.status == 200 and not answer.headers.get("Set-Cookie", "").startswith("cs_session"), (answer.status, answer.headers)
+        connection.close()
+    stage.fresh()
+    stage.open(link)
+    stage.browser.wait("main form")
+    assert not is_signed_in(stage)
+    stage.fresh()
+
+
+def reset_link(stage, person):
+    """Asks for a link by the page."""
+    stage.open("/t/acme/forgot-password")
+    stage.send(email=person.address)
+    return person.mail("reset-password").link
+
+
+def test_links_in_mail(world):
+    with at_the_pages(world, "awkward_links") as stage:
+        mail_is_read_ahead(stage)
+        the_confirmation_is_followed_twice(stage)
+        an_address_with_a_plus(stage)
+        a_link_from_another_site(stage)
+        a_reset_while_somebody_is_signed_in(stage)
+        a_reset_ends_the_wait(stage)
+        an_address_in_capitals(stage)
+
+
+def mail_is_read_ahead(stage):
+    """B01, B02: whoever only looks at a link has spent nothing."""
+    person = stage.person()
+    link = reset_link(stage, person)
+    look_ahead(stage, link)
+    look_ahead(stage, link)
+    stage.open(link)
+    stage.browser.fill("#password", NEW_PASSWORD)
+    stage.press("main [type=submit]")
+    assert person.login(NEW_PASSWORD) == 200 and not is_signed_in(stage)
+    person = stage.registration()
+    link = person.mail("token=").link
+    look_ahead(stage, link)
+    assert person.login() == 401
+    stage.open(link)
+    stage.press("main [type=submit]")
+    assert person.login() == 200
+
+
+def the_confirmation_is_followed_twice(stage):
+    """B03: the second time says that all is well, and so does a second press on a page that was left open."""
+    stage.fresh()
+    person = stage.registration()
+    link = person.mail("token=").link
+    stage.open(link)
+    other = stage.browser.window()
+    tab = stage.browser.new_tab()
+    stage.open(link)
+    stage.press("main [type=submit]")
+    assert stage.browser.shows("confirmed")
+    stage.browser.call("DELETE", "/window")
+    stage.browser.go_to(other)
+    assert tab != other
+    stage.press("main [type=submit]")
+    assert stage.browser.shows("confirmed"), stage.browser.text()
+    assert not is_signed_in(stage)
+
+
+def an_address_with_a_plus(stage):
+    """B05: it is never in the address bar, and arrives byte for byte."""
+    stage.fresh()
+    person = stage.person("acme", "ann+test." + stage.address("x"))
+    stage.open("/t/acme/login")
+    stage.press("#forgot-password")
+    stage.send(email=person.address)
+    assert "ann" not in stage.browser.url()
+    stage.open(person.mail("reset-password").link)
+    stage.browser.wait("#password")
+
+
+def a_link_from_another_site(stage):
+    """B07: the page behind a link in a web mailer needs no cookie from before, nor does its form."""
+    stage.fresh()
+    for kind in ("reset", "verify"):
+        person = stage.registration() if kind == "verify" else stage.person()
+        link = person.mail("token=").link if kind == "verify" else reset_link(stage, person)
+        stage.browser.forget()
+        stage.browser.open(stage.landing.origin.replace("localhost", "127.0.0.1"))
+        stage.browser.run("const a = document.createElement('a'); a.href = arguments[0]; a.id = 'out'; a.textContent = 'out'; document.body.append(a)", link)
+        stage.press("#out")
+        if kind == "reset":
+            stage.browser.fill("#password", NEW_PASSWORD)
+        stage.press("main [type=submit]")
+        assert person.login(NEW_PASSWORD if kind == "reset" else PASSWORD) == 200, kind
+
+
+def a_reset_while_somebody_is_signed_in(stage):
+    """B08: the form is for the link's owner, whoever is signed in; only the owner's sessions end."""
+    stage.fresh()
+    alice, bob = stage.person(), stage.person()
+    stage.sign_in(alice)
+    links = {person.address: reset_link(stage, person) for person in (bob, alice)}
+    for person, remains in ((bob, True), (alice, False)):
+        stage.open(links[person.address])
+        assert stage.browser.shows(f"{person.address[0]}***@example.com"), stage.browser.text()
+        stage.browser.fill("#password", NEW_PASSWORD)
+        stage.press("main [type=submit]")
+        assert person.login(NEW_PASSWORD) == 200
+        stage.open("/t/acme")
+        assert (alice.address in stage.browser.source()) == remains, "only the owner's sessions end"
+
+
+def a_reset_ends_the_wait(stage):
+    """B11: who has proved his address by mail need not wait for the end of a guesser's lock."""
+    stage.fresh()
+    person = stage.person()
+    link = reset_link(stage, person)
+    stage.open(link)
+    stage.browser.fill("#password", NEW_PASSWORD)
+    stage.failures(person, 5)
+    stage.press("main [type=submit]")
+    stage.sign_in(person, None, NEW_PASSWORD)
+    assert is_signed_in(stage)
+
+
+def an_address_in_capitals(stage):
+    """B12: the keyboard of a phone writes the first letter large."""
+    stage.fresh()
+    person = stage.person()
+    stage.open("/t/acme/login")
+    stage.enter(person.address.capitalize().replace("example", "EXAMPLE"))
+    assert is_signed_in(stage)
+
+
+def test_second_steps(world):
+    with at_the_pages(world, "awkward_steps") as stage:
+        back_and_reload_mail_nothing(stage)
+        a_reload_keeps_the_code(stage)
+        codes_with_blanks(stage)
+        a_lost_step(stage)
+        a_step_that_is_done_in_another_tab(stage)
+
+
+def back_and_reload_mail_nothing(stage):
+    """B15: only the button sends a code."""
+    stage.fresh()
+    person = stage.at_second_step("email")
+    known = len(person.mails)
+    stage.press("#send")
+    code = person.mailed_code(known)
+    subject = person.mails[-1].message["Subject"]
+    stage.browser.back()
+    stage.browser.forward()
+    stage.open("/t/acme/mfa")
+    stage.browser.reload()
+    stage.browser.new_tab()
+    stage.open("/t/acme/mfa?method=email")
+    stage.browser.wait("#code")
+    stage.send(code=code)
+    assert is_signed_in(stage)
+    codes = [it for it in person.mails[known:] if it.message["Subject"] == subject]
+    assert len(codes) == 1, "something sent another code"
+    stage.browser.call("DELETE", "/window")
+    stage.browser.go_to(stage.browser.windows()[0])
+
+
+def a_reload_keeps_the_code(stage):
+    """B18: neither a reload nor a refused further mail spends the code that is under way."""
+    stage.fresh()
+    person = stage.at_second_step("email")
+    known = len(person.mails)
+    stage.press("#send")
+    code = person.mailed_code(known)
+    stage.open("/t/acme/mfa?method=email")
+    if stage.browser.has("#send:not([disabled])"):
+        stage.press("#send")
+        stage.browser.wait("#fault")
+    stage.send(code=code)
+    assert is_signed_in(stage)
+
+
+def codes_with_blanks(stage):
+    """B17: blanks in a code are nobody's fault; letters and too many digits get a sentence."""
+    stage.fresh()
+    person = stage.at_second_step("totp")
+    for wrong in ("1234567", "abcdef"):
+        stage.send(code=wrong)
+        stage.browser.wait("#fault")
+    code = person.app.code()
+    # A no-break space is what some apps put between.
+    stage.browser.run("document.getElementById('code').value = arguments[0]", f"\u00a0{code[:3]}\u00a0{code[3:]} ")
+    stage.press("#submit")
+    assert is_signed_in(stage), stage.browser.text()
+
+
+def a_lost_step(stage):
+    """B09: a step that is over leads to the sign-in with a sentence, not to "wrong code"."""
+    stage.fresh()
+    person = stage.at_second_step("totp")
+    stage.browser.forget()
+    stage.send(code=person.app.code())
+    stage.browser.wait("#email")
+    stage.browser.wait("#note")
+    stage.enter(person.address)
+    stage.browser.wait("#code")
+
+
+def a_step_that_is_done_in_another_tab(stage):
+    """The tab that was left behind says how it is, and does not fail."""
+    stage.fresh()
+    person = stage.at_second_step("totp")
+    first = stage.browser.window()
+    stage.browser.new_tab()
+    stage.open("/t/acme/mfa")
+    stage.send(code=person.app.code())
+    assert is_signed_in(stage)
+    stage.browser.call("DELETE", "/window")
+    stage.browser.go_to(first)
+    stage.send(code="123456")
+    assert stage.browser.has("h1") and not stage.browser.has("#code"), stage.browser.text()
+    stage.open("/t/acme")
+    assert person.address in stage.browser.source(), "the session of the other tab lives"
+
+
+def test_sign_ins(world):
+    with at_the_pages(world, "awkward_sign_ins") as stage:
+        a_password_that_is_shown(stage)
+        back_after_the_sign_in(stage)
+        two_tabs(stage)
+        stay_signed_in(stage)
+        an_application_that_waits_in_vain(stage)
+        a_choice_that_is_taken_back(stage)
+        a_host_that_passkeys_do_not_know(stage)
+
+
+def a_password_that_is_shown(stage):
+    """It can be read while one types, and goes out as a password."""
+    stage.fresh()
+    person = stage.person()
+    stage.open("/t/acme/login")
+    stage.fill_in(person.address)
+    shown = [stage.browser.attribute("#password", "type")]
+    stage.browser.click("[data-reveals]")
+    shown.append(stage.browser.attribute("#password", "type"))
+    stage.browser.click("[data-reveals]")
+    shown.append(stage.browser.attribute("#password", "type"))
+    stage.browser.click("[data-reveals]")
+    assert shown == ["password", "text", "password"], shown
+    assert stage.browser.value("#password") == PASSWORD
+    stage.press("#submit")
+    assert is_signed_in(stage)
+
+
+def back_after_the_sign_in(stage):
+    """Back shows no page that is not true any more as if it were; nor is the password still there."""
+    stage.fresh()
+    person = stage.person()
+    stage.sign_in(person)
+    stage.browser.back()
+    assert not stage.browser.has("#password") or not stage.browser.value("#password")
+    stage.browser.forward()
+    assert is_signed_in(stage)
+    # A second sign-in on the same page ends the first session.
+    stage.sign_in(person)
+    assert is_signed_in(stage)
+
+
+def two_tabs(stage):
+    """A form that was open before somebody signed in elsewhere goes on to work."""
+    stage.fresh()
+    person = stage.person()
+    stage.open("/t/acme/login")
+    first = stage.browser.window()
+    stage.browser.new_tab()
+    stage.sign_in(person)
+    stage.browser.call("DELETE", "/window")
+    stage.browser.go_to(first)
+    stage.enter(person.address)
+    if stage.browser.has("#password"):
+        # Older than the sign-in of the other tab: once more, with a sentence.
+        assert stage.browser.has("[role=alert], [role=status]"), stage.browser.text()
+        stage.enter(person.address)
+    assert is_signed_in(stage)
+    stage.open("/t/acme")
+    assert person.address in stage.browser.source()
+
+
+def stay_signed_in(stage):
+    """Without the box the session ends with the browser; with it, it does not."""
+    for wanted in (False, True):
+        stage.fresh()
+        person = stage.person()
+        stage.open("/t/acme/login")
+        stage.fill_in(person.address)
+        if wanted:
+            stage.browser.click("#remember_me")
+        stage.press("#submit")
+        session = next(it for name, it in stage.browser.cookies().items() if "session" in name)
+        assert ("expiry" in session) == wanted, session
+        assert session["httpOnly"] and session["sameSite"] == "Lax", session
+
+
+def an_application_that_waits_in_vain(stage):
+    """Who has lost the request's cookie is told, and sent nowhere; so is who comes back to one that is done."""
+    stage.fresh()
+    person = stage.person()
+    stage.open(stage.request(stage.app("Orders")))
+    stage.browser.wait("#application")
+    pending = stage.browser.url()
+    stage.browser.forget()
+    stage.enter(person.address)
+    assert stage.browser.url().startswith(stage.base) and not is_signed_in(stage), stage.browser.url()
+    stage.fresh()
+    stage.sign_in(person, stage.request(stage.app("Orders")))
+    stage.browser.wait_url(stage.landing.origin)
+    assert stage.landing.arrivals[-1]["state"] == "a-state" and stage.landing.arrivals[-1]["code"]
+    arrived = len(stage.landing.arrivals)
+    stage.open(pending)
+    assert stage.browser.url().startswith(stage.base) and len(stage.landing.arrivals) == arrived
+
+
+def a_choice_that_is_taken_back(stage):
+    """Back to the consent page after it was answered: the same answer is not given twice."""
+    stage.fresh()
+    person = stage.person()
+    stage.sign_in(person, stage.request(stage.asking()))
+    stage.press("#allow")
+    stage.browser.wait_url(stage.landing.origin)
+    arrived = len(stage.landing.arrivals)
+    stage.browser.back()
+    if stage.browser.has("#allow"):
+        stage.press("#allow")
+        assert stage.browser.url().startswith(stage.base), "the request is answered already"
+    assert len(stage.landing.arrivals) == arrived
+    # Cancelling tells the application.
+    stage.fresh()
+    stage.open(stage.request(stage.asking()))
+    stage.press("#cancel")
+    stage.browser.wait_url(stage.landing.origin)
+    assert stage.landing.arrivals[-1]["error"] == "access_denied", stage.landing.arrivals[-1]
+
+
+def a_host_that_passkeys_do_not_know(stage):
+    """B22: at another name of the server the browser has no passkey to offer; a sentence says so."""
+    stage.fresh()
+    stage.browser.plug_in()
+    stage.open(f"http://127.0.0.1:{stage.server.port}/t/acme/login")
+    if stage.browser.is_shown("#passkey"):
+        stage.browser.click("#passkey")
+        stage.browser.wait("#fault")
+    stage.browser.unplug()
+
+
+def test_without_cookies(world):
+    """B07: what a mailed link leads to works without them; a sign-in cannot, and does not pretend."""
+    with at_the_pages(world, "awkward_cookies", cookies=False) as stage:
+        person = stage.registration()
+        stage.open(person.mail("token=").link)
+        stage.press("main [type=submit]")
+        assert person.login() == 200
+        stage.open(reset_link_by_api(stage, person))
+        stage.browser.fill("#password", "acme")
+        stage.browser.run("document.querySelector('main form').noValidate = true")
+        stage.press("main [type=submit]")
+        stage.browser.wait("[role=alert]")
+        stage.browser.fill("#password", NEW_PASSWORD)
+        stage.press("main [type=submit]")
+        assert person.login(NEW_PASSWORD) == 200
+        stage.sign_in(person, None, NEW_PASSWORD)
+        assert not stage.browser.shows("you are signed in"), stage.browser.text()
+
+
+def reset_link_by_api(stage, person):
+    assert stage.server.client().api("forgot-password", email=person.address).status == 200
+    return person.mail("reset-password").link

@@ -13,22 +13,18 @@ STOPS = 60
 class Hand:
     """Somebody at a page; elements are named by `id`."""
 
-    def __init__(self, stage):
-        self.stage = stage
-
-    @property
-    def browser(self):
-        return self.stage.browser
+    def __init__(self, browser, base):
+        self.browser, self.base = browser, base
 
     def open(self, path):
-        self.stage.open(path)
+        self.browser.open(path if path.startswith("http") else self.base + path)
 
     def press(self, name):
         """Presses a button or follows a link, and waits for the page that answers."""
         self.browser.wait(selector(name))
         old = self.browser.find("html")
         self.set_off(name)
-        wait_for(f"the page after {name}", lambda: self.stage.is_gone(old))
+        wait_for(f"the page after {name}", lambda: self.browser.is_gone(old))
         wait_for("the page", lambda: self.browser.has("h1"))
 
     def sign_in(self, person, password, remember=False):

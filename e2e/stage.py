@@ -225,13 +225,7 @@ class Stage:
         """Presses a button and waits for the page that answers."""
         old = self.browser.find("html")
         self.browser.click(selector)
-        wait_for(f"the page after {selector}", lambda: self.is_gone(old))
-
-    def is_gone(self, element):
-        with contextlib.suppress(Exception):
-            self.browser.call("GET", f"{element}/name")
-            return False
-        return True
+        wait_for(f"the page after {selector}", lambda: self.browser.is_gone(old))
 
     def fill_in(self, address, password=PASSWORD):
         """Fills in the sign-in that is shown, in one step or two."""
@@ -261,12 +255,13 @@ class Stage:
         """Somebody whose second factor is a passkey, which the browser has; signed in."""
         person = self.person(tenant)
         self.browser.plug_in()
-        self.sign_in(person)
-        self.browser.wait("#method-webauthn, [data-passkey=create]")
-        if self.browser.has("#method-webauthn"):
-            self.press("#method-webauthn")
-        self.press("[data-passkey=create]")
-        self.browser.wait("#backup-codes")
+        with self.browser.without_autofill():
+            self.sign_in(person)
+            self.browser.wait("#method-webauthn, [data-passkey=create]")
+            if self.browser.has("#method-webauthn"):
+                self.press("#method-webauthn")
+            self.press("[data-passkey=create]")
+            self.browser.wait("#backup-codes")
         return person
 
 

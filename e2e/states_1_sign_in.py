@@ -173,23 +173,26 @@ def second_step_backup_code(at):
     at.browser.wait("#code")
 
 
+def before_passkey(at):
+    """Somebody whose second step is a passkey."""
+    person = at.with_passkey()
+    at.browser.forget()
+    with at.browser.without_autofill():
+        at.sign_in(person)
+        at.browser.wait("[data-passkey=get]")
+
+
 @SECOND_STEP.state
 def second_step_passkey(at):
     """A passkey or security key."""
-    person = at.with_passkey()
-    at.browser.forget()
-    at.sign_in(person)
-    at.browser.wait("[data-passkey=get]")
+    before_passkey(at)
 
 
 @SECOND_STEP.state
 def second_step_passkey_failed(at):
     """The passkey was not used."""
-    person = at.with_passkey()
-    at.browser.forget()
+    before_passkey(at)
     at.browser.verifies(False)
-    at.sign_in(person)
-    at.browser.wait("[data-passkey=get]")
     at.browser.click("[data-passkey=get]")
     at.browser.wait("#fault")
 

@@ -28,6 +28,12 @@ FLAGS = [
 PHONE, TABLET, DESKTOP = (360, 740), (768, 1024), (1280, 900)
 
 TAB, ENTER, SPACE, SHIFT, CONTROL = "\ue004", "\ue007", " ", "\ue008", "\ue009"
+NO_AUTOFILL = """
+if (window.PublicKeyCredential) {
+  PublicKeyCredential.isConditionalMediationAvailable = () => Promise.resolve(false);
+  PublicKeyCredential.getClientCapabilities = () => Promise.resolve({conditionalGet: false});
+}
+"""
 
 
 class Fault(Exception):
@@ -129,6 +135,13 @@ class Browser:
         with contextlib.suppress(Fault):
             return self.call("GET", self.find(selector) + "/displayed")
         return False
+
+    def is_gone(self, element):
+        """Whether the page that had this element has given way to another."""
+        with contextlib.suppress(Fault):
+            self.call("GET", f"{element}/name")
+            return False
+        return True
 
     def text(self, selector="main"):
         return self.call("GET", self.find(selector) + "/text")
@@ -270,6 +283,13 @@ class Browser:
     def verifies(self, succeeds):
         """Whether finger or PIN are the owner's from now on."""
         self.call("POST", f"/webauthn/authenticator/{self.authenticator}/uv", {"isUserVerified": succeeds})
+
+    @contextlib.contextmanager
+    def without_autofill(self):
+        """The browser as one that offers no passkeys in a form's fields; the virtual one would choose by itself."""
+        made = self.tools("Page.addScriptToEvaluateOnNewDocument", source=NO_AUTOFILL)
+        yield
+        self.tools("Page.removeScriptToEvaluateOnNewDocument", identifier=made["identifier"])
 
     # What went wrong.
 

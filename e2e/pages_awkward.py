@@ -7,13 +7,13 @@ import http.client
 import urllib.parse
 
 from stage import NEW_PASSWORD, staged
-from support import PASSWORD
+from support import PASSWORD, wait_for
 from webdriver import browsing
 
 
 @contextlib.contextmanager
 def at_the_pages(world, name, **browser):
-    with staged(world, "acme", "strict") as stage, browsing(world, name, **browser) as stage.browser:
+    with staged(world, "acme", "strict", "steps") as stage, browsing(world, name, **browser) as stage.browser:
         stage.browser.expected += ["status of 401", "status of 403", "status of 404", "status of 429"]
         yield stage
 
@@ -49,6 +49,7 @@ def test_links_in_mail(world):
     with at_the_pages(world, "awkward_links") as stage:
         mail_is_read_ahead(stage)
         the_confirmation_is_followed_twice(stage)
+        a_link_that_is_dead(stage)
         an_address_with_a_plus(stage)
         a_link_from_another_site(stage)
         a_reset_while_somebody_is_signed_in(stage)
@@ -63,6 +64,8 @@ def mail_is_read_ahead(stage):
     look_ahead(stage, link)
     look_ahead(stage, link)
     stage.open(link)
+    token = link.rpartition("token=")[2]
+    wait_for("the token to leave the address bar", lambda: token not in stage.browser.url())
     stage.browser.fill("#password", NEW_PASSWORD)
     stage.press("main [type=submit]")
     assert person.login(NEW_PASSWORD) == 200 and not is_signed_in(stage)
@@ -92,6 +95,28 @@ def the_confirmation_is_followed_twice(stage):
     stage.press("main [type=submit]")
     assert stage.browser.shows("confirmed"), stage.browser.text()
     assert not is_signed_in(stage)
+
+
+def a_link_that_is_dead(stage):
+    """B04: the page says so, and one button leads to a new mail, alike for everybody."""
+    stage.fresh()
+    person = stage.person()
+    first = reset_link(stage, person)
+    stage.open(first)
+    stage.browser.fill("#password", NEW_PASSWORD)
+    stage.press("main [type=submit]")
+    answers = []
+    for address in (person.address, stage.address("nobody")):
+        stage.open(first)
+        stage.press("#again")
+        stage.send(email=address)
+        answers.append(stage.browser.text("main h1"))
+    assert answers[0] == answers[1], answers
+    wait_for("another link", lambda: len([it for it in person.mails if "reset-password" in it.text]) == 2)
+    link = person.mail("reset-password").link
+    assert link != first
+    stage.open(link)
+    stage.browser.wait("#password")
 
 
 def an_address_with_a_plus(stage):
@@ -231,6 +256,12 @@ def a_lost_step(stage):
     stage.browser.wait("#note")
     stage.enter(person.address)
     stage.browser.wait("#code")
+    # Where the form's cookie is still there, so is the address.
+    step = next(name for name in stage.browser.cookies() if "step" in name)
+    stage.browser.call("DELETE", f"/cookie/{step}")
+    stage.browser.reload()
+    stage.browser.wait("#note")
+    assert stage.browser.value("#email") == person.address
 
 
 def a_step_that_is_done_in_another_tab(stage):
@@ -253,6 +284,9 @@ def a_step_that_is_done_in_another_tab(stage):
 def test_sign_ins(world):
     with at_the_pages(world, "awkward_sign_ins") as stage:
         a_password_that_is_shown(stage)
+        caps_lock(stage)
+        the_address_first(stage)
+        a_form_that_is_too_old(stage)
         back_after_the_sign_in(stage)
         two_tabs(stage)
         stay_signed_in(stage)
@@ -276,6 +310,53 @@ def a_password_that_is_shown(stage):
     assert shown == ["password", "text", "password"], shown
     assert stage.browser.value("#password") == PASSWORD
     stage.press("#submit")
+    assert is_signed_in(stage)
+
+
+def caps_lock(stage):
+    """It is said while one types, and no longer, and moves nothing on the page."""
+    stage.fresh()
+    stage.open("/t/acme/login")
+    place = "return document.getElementById('submit').getBoundingClientRect().top"
+    before = stage.browser.run(place)
+    assert not stage.browser.text("[data-caps]")
+    stage.browser.caps_lock("#password")
+    stage.browser.wait("[data-caps]:not(:empty)")
+    assert stage.browser.attribute("[data-caps]", "role") == "status" and stage.browser.run(place) == before
+    stage.browser.keys("a")
+    assert not stage.browser.text("[data-caps]")
+
+
+def the_address_first(stage):
+    """ENU-08: the first page answers alike for everybody; the second can be taken back, and helps a password manager."""
+    stage.fresh()
+    person = stage.person("steps")
+    pages = []
+    for address in (stage.address("nobody"), person.address):
+        stage.open("/t/steps/login")
+        stage.browser.fill("#email", address)
+        stage.press("#submit")
+        assert stage.browser.value("#email") == address and stage.browser.attribute("#email", "autocomplete").startswith("username")
+        assert address not in urllib.parse.unquote(stage.browser.url())
+        pages.append(stage.browser.text().replace(address, ""))
+    assert pages[0] == pages[1], pages
+    stage.press("#not-you")
+    assert not stage.browser.has("#password") and stage.browser.is_shown("#email")
+    stage.enter(person.address)
+    assert is_signed_in(stage)
+
+
+def a_form_that_is_too_old(stage):
+    """WEB-01: without its cookie it comes back with a sentence, what was typed, and no session; then it works."""
+    stage.fresh()
+    person = stage.person()
+    stage.open("/t/acme/login")
+    stage.fill_in(person.address)
+    stage.browser.forget()
+    stage.press("#submit")
+    stage.browser.wait("#fault, #note")
+    assert not is_signed_in(stage) and stage.browser.value("#email") == person.address and not stage.browser.value("#password")
+    stage.enter(person.address)
     assert is_signed_in(stage)
 
 

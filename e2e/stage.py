@@ -9,6 +9,7 @@ import itertools
 import json
 import re
 import shutil
+import sqlite3
 import threading
 import urllib.parse
 
@@ -25,6 +26,7 @@ TENANTS = {
     "puzzles": ["registration.enabled=true", "registration.captcha=proof_of_work"],
     "approval": ["registration.enabled=true", "registration.email_verification=false", "registration.approval=true"],
     "open": ["registration.enabled=true", "registration.email_verification=false"],
+    "steps": ["registration.enabled=true", "sign_in.form=email_first"],
     "unproved": ["mfa.required=true", "registration.email_verification=false"],
 }
 NAMES = {"acme": "Acme Gardens", "strict": "Strict & Sons"}
@@ -163,6 +165,11 @@ class Stage:
         """Wrong passwords for somebody's account."""
         for _ in range(count):
             self.server.client().api("login", person.tenant, email=person.address, password="not the password at all")
+
+    def grow_old(self):
+        """Lets every proof of who it is be older than the account's pages want it."""
+        with contextlib.closing(sqlite3.connect(self.server.data / "countersign.db", timeout=10)) as database, database:
+            database.execute("UPDATE sessions SET proved_at = proved_at - 600000000")
 
     # Applications.
 

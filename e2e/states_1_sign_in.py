@@ -43,6 +43,48 @@ def sign_in_signed_out(at):
 
 
 @SIGN_IN.state
+def sign_in_caps_lock(at):
+    """Caps Lock is on."""
+    at.open("/t/acme/login")
+    at.browser.caps_lock("#password")
+    at.browser.wait("[data-caps]:not(:empty)")
+
+
+@SIGN_IN.state
+def sign_in_stale(at):
+    """The form was too old, or its cookie is lost."""
+    at.open("/t/acme/login")
+    at.fill_in(at.address())
+    at.browser.forget()
+    at.press("#submit")
+    at.browser.wait("#fault, #note")
+
+
+@SIGN_IN.state
+def sign_in_present(at):
+    """Somebody is signed in already."""
+    at.sign_in(at.person())
+    at.open("/t/acme/login")
+    at.browser.wait("#present")
+
+
+@SIGN_IN.state
+def sign_in_address(at):
+    """The address first, where the tenant wants it so."""
+    at.open("/t/steps/login")
+    at.browser.wait("#email")
+    assert not at.browser.has("#password")
+
+
+@SIGN_IN.state
+def sign_in_password(at):
+    """Then the password."""
+    at.open("/t/steps/login")
+    at.fill_in(at.address())
+    at.browser.wait("#not-you")
+
+
+@SIGN_IN.state
 def sign_in_application(at):
     """An application has sent somebody."""
     at.open(at.request(at.asking(), login_hint="grace@example.com"))
@@ -152,6 +194,8 @@ def second_step_mail_wait(at):
     at.at_second_step("email")
     at.press("#send")
     at.browser.wait("#code")
+    # The page itself lets nobody, who has scripts.
+    at.browser.run("document.getElementById('send').disabled = false")
     at.press("#send")
     at.browser.wait("#fault")
 

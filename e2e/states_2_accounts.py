@@ -63,7 +63,7 @@ def registration_mail(at):
 def registration_approval(at):
     """Somebody has to agree first."""
     register(at, "approval")
-    at.browser.wait("#login")
+    assert not at.browser.has("#password")
 
 
 @REGISTRATION.state
@@ -106,6 +106,14 @@ def verify_email_dead(at):
     """A link that does not work any more."""
     at.open("/t/acme/verify-email?token=nonsense")
     at.browser.wait("h1")
+
+
+@LINKS.state
+def verify_email_again(at):
+    """The way to a new link."""
+    at.open("/t/acme/verify-email?token=nonsense")
+    at.press("#again")
+    at.browser.wait("#email")
 
 
 def changing(at):

@@ -123,9 +123,12 @@ class Browser:
 
     # What is on the page.
 
+    def handle(self, selector):
+        """An element, to be handed to a script."""
+        return self.call("POST", "/element", {"using": "css selector", "value": selector})
+
     def find(self, selector):
-        found = self.call("POST", "/element", {"using": "css selector", "value": selector})
-        return f"/element/{found[ELEMENT]}"
+        return f"/element/{self.handle(selector)[ELEMENT]}"
 
     def has(self, selector):
         return bool(self.call("POST", "/elements", {"using": "css selector", "value": selector}))
@@ -193,6 +196,11 @@ class Browser:
         """Presses a key while another is held."""
         actions = [{"type": "keyDown", "value": held}, {"type": "keyDown", "value": key}, {"type": "keyUp", "value": key}, {"type": "keyUp", "value": held}]
         self.call("POST", "/actions", {"actions": [{"type": "key", "id": "keyboard", "actions": actions}]})
+
+    def caps_lock(self, selector):
+        """Presses a key in a field while Caps Lock is on, which the driver knows nothing of."""
+        self.click(selector)
+        self.run("arguments[0].dispatchEvent(new KeyboardEvent('keydown', {key: 'A', bubbles: true, modifierCapsLock: true}))", self.handle(selector))
 
     def active(self):
         element = self.call("GET", "/element/active")

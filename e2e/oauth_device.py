@@ -5,9 +5,9 @@ import base64
 import time
 
 import oauth
-from browser import browsing
 from oauth import GRACE, app
 from support import PASSWORD, wait_for
+from webdriver import browsing
 
 GRANT = "urn:ietf:params:oauth:grant-type:device_code"
 
@@ -36,12 +36,12 @@ def decide(world, name, button, end):
     assert television.poll() == "authorization_pending"
     with browsing(world, name) as browser:
         browser.open(television.code["verification_uri_complete"])
-        wait_for("the login page", lambda: "/login" in browser.call("GET", "/url"))
+        wait_for("the login page", lambda: "/login" in browser.url())
         browser.type("#email", GRACE)
         browser.type("#password", PASSWORD)
         browser.click("#submit")
         # The code is filled in, but whoever sent the address must not be the one to send it off.
-        wait_for("the device's page", lambda: browser.call("GET", "/url").startswith(f"{server.base}/t/acme/device"), 10)
+        wait_for("the device's page", lambda: browser.url().startswith(f"{server.base}/t/acme/device"), 10)
         filled = browser.call("GET", browser.find("#user_code") + "/property/value")
         assert filled == television.code["user_code"], filled
         browser.click("#submit")

@@ -8,9 +8,9 @@ import urllib.error
 import urllib.request
 
 import oauth
-from browser import browsing
 from oauth import GRACE, app
 from support import PASSWORD, Skip, free_port, wait_for
+from webdriver import browsing
 
 MODULES = pathlib.Path("/usr/lib/apache2/modules")
 NEEDED = ["mpm_event", "authn_core", "authz_core", "authz_user", "auth_openidc", "dir", "mime", "headers"]
@@ -105,7 +105,7 @@ def is_up(url):
 
 
 def at(browser, url):
-    return browser.call("GET", "/url").startswith(url)
+    return browser.url().startswith(url)
 
 
 @contextlib.contextmanager
@@ -132,7 +132,7 @@ def signed_in(world, name, **more):
 
 def check(browser, origin):
     """What the page's own server is told of its visitor."""
-    assert browser.call("GET", "/url") == f"{origin}/"
+    assert browser.url() == f"{origin}/"
     script = "const done = arguments[0]; fetch('/').then((it) => done(it.headers.get('x-seen-user')))"
     seen = browser.call("POST", "/execute/async", {"script": script, "args": []})
     assert seen == GRACE, seen

@@ -7,9 +7,9 @@ import json
 import threading
 
 import oauth
-from browser import browsing
 from oauth import CLIENTS, GRACE, app
 from support import PASSWORD, wait_for
+from webdriver import browsing
 
 CALL = """
 const [name, args, done] = arguments;
@@ -77,7 +77,7 @@ class Page:
         self.browser.call("POST", "/execute/sync", {"script": f"calls.{name}()", "args": []})
 
     def url(self):
-        return self.browser.call("GET", "/url")
+        return self.browser.url()
 
     def sign_in(self, server):
         self.go("signIn")
@@ -89,7 +89,7 @@ class Page:
 
 
 @contextlib.contextmanager
-def prepared(world, name, scope, *, origins=True):
+def prepared(world, name, scope, *, origins=True, **metadata):
     oauth.installed()
     site, server = Site(), world.server()
     # One site with the page's, as a product's own login would be: a frame brings its cookies along.
@@ -103,6 +103,7 @@ def prepared(world, name, scope, *, origins=True):
         post_logout_redirect_uris=[f"{site.origin}/"],
         allowed_origins=[site.origin] if origins else ["https://elsewhere.example.com"],
         allowed_scopes=["openid", "profile", "email", "offline_access"],
+        **metadata,
     )
     assert made["client_secret"] is None
     site.settings = {"authority": oauth.issuer(server), "client_id": made["client_id"], "scope": scope}

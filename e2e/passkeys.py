@@ -6,8 +6,8 @@ The API is called by script on a page of the server, as a page of a tenant's own
 
 import contextlib
 
-from browser import browsing
 from support import PASSWORD
+from webdriver import browsing
 
 GRACE = "grace@example.com"
 
@@ -45,7 +45,7 @@ class Page:
     """A page of the server, with an authenticator at hand."""
 
     def __init__(self, browser, server):
-        self.browser, self.authenticator = browser, None
+        self.browser = browser
         # The viewer of the API's reference is the one page of ours that may call the API.
         self.origin = f"http://localhost:{server.port}"
         browser.expected += ["status of 401", "status of 403"]
@@ -53,7 +53,7 @@ class Page:
         browser.open(f"{self.origin}/docs/")
 
     def run(self, script, *args):
-        return self.browser.call("POST", "/execute/async", {"script": script, "args": list(args)})
+        return self.browser.run_async(script, *args)
 
     def api(self, path, body=None, method="POST", **headers):
         """The status of an answer, and its data or, of a refusal, its code."""
@@ -69,24 +69,6 @@ class Page:
 
     def auth(self, endpoint, body=None):
         return self.api(f"/api/v1/auth/tenants/acme/{endpoint}", body)
-
-    def plug_in(self, **more):
-        """Another authenticator in the place of the one at hand."""
-        self.unplug()
-        kind = {"protocol": "ctap2", "transport": "internal", "hasResidentKey": True, "hasUserVerification": True, "isUserVerified": True, **more}
-        self.authenticator = self.browser.call("POST", "/webauthn/authenticator", kind)
-
-    def unplug(self):
-        if self.authenticator:
-            self.browser.call("DELETE", f"/webauthn/authenticator/{self.authenticator}")
-        self.authenticator = None
-
-    def credentials(self):
-        return self.browser.call("GET", f"/webauthn/authenticator/{self.authenticator}/credentials")
-
-    def verifies(self, succeeds):
-        """Whether finger or PIN are the owner's from now on."""
-        self.browser.call("POST", f"/webauthn/authenticator/{self.authenticator}/uv", {"isUserVerified": succeeds})
 
     def create(self, begun):
         return self.run(CREATE, begun["options"])
@@ -115,7 +97,7 @@ def page_of(world, name, settings):
     server.user().start()
     with browsing(world, name) as browser:
         page = Page(browser, server)
-        page.plug_in()
+        page.browser.plug_in()
         yield page
     verdict = server.command("audit", "verify", "--tenant", "acme")
     assert "whole" in verdict, verdict
@@ -218,8 +200,8 @@ def enrol_another(page, credential):
     excluded = [it["id"] for it in begun["options"]["excludeCredentials"]]
     assert excluded == [credential], excluded
     assert page.create(begun) == {"fault": "InvalidStateError"}
-    assert len(page.credentials()) == 1
-    page.plug_in(transport="usb")
+    assert len(page.browser.credentials()) == 1
+    page.browser.plug_in(transport="usb")
     made = page.create(begun)
     assert page.api("/api/v1/me/mfa/webauthn/register/finish", finished(begun, made))[1] == "invalid_csrf_token"
     page.good("/api/v1/me/mfa/webauthn/register/finish", {**finished(begun, made), "name": "The second"}, **proof)
@@ -236,7 +218,7 @@ def carelessly(begun, credential):
 
 def refuse_the_unverified(page, credential):
     """The browser does not sign for somebody it could not verify; nor would the server take it."""
-    page.verifies(False)
+    page.browser.verifies(False)
     begun = begin_alone(page)
     assert page.get(begun)["fault"] == "NotAllowedError"
     made = page.get(carelessly(begun, credential))
@@ -247,7 +229,7 @@ def refuse_the_unverified(page, credential):
     failed = verify(page, login, begun, page.get(carelessly(begun, credential)))
     assert (failed["status"], failed["error"]) == ("failed", "invalid_credential"), failed
     assert not page.has_session()
-    page.verifies(True)
+    page.browser.verifies(True)
 
 
 def refuse_another_page(page, credential):
@@ -284,7 +266,7 @@ def test_on_postgres(world):
 
 def test_a_device_that_verifies_nobody_is_a_second_factor_only(world):
     with page_of(world, "passkeys_without_verification", {}) as page:
-        page.plug_in(hasUserVerification=False, isUserVerified=False)
+        page.browser.plug_in(hasUserVerification=False, isUserVerified=False)
         key = enrol_in_a_step(page)
         sign_in_with_password_and_passkey(page, key)
         begun = begin_alone(page)
@@ -296,11 +278,11 @@ def test_a_device_that_verifies_nobody_is_a_second_factor_only(world):
 def test_an_old_security_key_is_a_second_factor(world):
     """One of U2F counts its signatures and cannot be found without its name."""
     with page_of(world, "passkeys_of_an_old_key", {}) as page:
-        page.plug_in(protocol="ctap1/u2f", transport="usb", hasResidentKey=False, hasUserVerification=False, isUserVerified=False)
+        page.browser.plug_in(protocol="ctap1/u2f", transport="usb", hasResidentKey=False, hasUserVerification=False, isUserVerified=False)
         key = enrol_in_a_step(page, discoverable=False)
         counts = []
         for _ in range(3):
             sign_in_with_password_and_passkey(page, key)
-            counts.append(page.credentials()[0]["signCount"])
+            counts.append(page.browser.credentials()[0]["signCount"])
         assert 0 < counts[0] < counts[1] < counts[2], counts
         assert "fault" in page.get(begin_alone(page), patience=2_000)

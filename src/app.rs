@@ -11,8 +11,8 @@ use crate::{
     error::{Context, Error, Result},
     fetch::Fetcher,
     flows::{
-        applications::ApplicationCache, gate::Gates, keys::Keyring, oauth::client_keys::ClientKeys,
-        tenants::TenantCache,
+        applications::documents::UnreadDocuments, gate::Gates, keys::Keyring,
+        oauth::client_keys::ClientKeys, remembered::Remembered, tenants::TenantCache,
     },
     mail::{Mailer, mailbox::Mailbox, smtp::Smtp},
     store,
@@ -31,6 +31,11 @@ pub const MIGRATIONS: &[Migration] = &[
     Migration { version: 3, name: "tokens", sql: include_str!("../migrations/0003_tokens.sql") },
     Migration { version: 4, name: "oauth", sql: include_str!("../migrations/0004_oauth.sql") },
     Migration { version: 5, name: "keys", sql: include_str!("../migrations/0005_keys.sql") },
+    Migration {
+        version: 6,
+        name: "revisions",
+        sql: include_str!("../migrations/0006_revisions.sql"),
+    },
 ];
 
 /// Everything that a use case may need.
@@ -60,8 +65,10 @@ pub struct App {
     pub gates: Arc<Gates>,
     /// Settings of tenants, parsed.
     pub tenants: TenantCache,
-    /// Applications, parsed.
-    pub applications: ApplicationCache,
+    /// Documents of applications that could not be read.
+    pub unread_documents: UnreadDocuments,
+    /// Tenants and applications that need not be read again.
+    pub remembered: Remembered,
     /// Keys that applications publish.
     pub client_keys: ClientKeys,
     /// The keys that sign tokens.
@@ -104,7 +111,8 @@ impl App {
             view: View::new(Texts::load()?)?,
             gates: Arc::default(),
             tenants: TenantCache::default(),
-            applications: ApplicationCache::default(),
+            unread_documents: UnreadDocuments::default(),
+            remembered: Remembered::default(),
             client_keys: ClientKeys::default(),
             keys: Keyring::default(),
             mail_due: tokio::sync::Notify::new(),

@@ -26,6 +26,7 @@ pub mod passkeys;
 pub mod portal;
 pub mod registration_tokens;
 pub mod registrations;
+pub mod revisions;
 pub mod seen;
 pub mod session_clients;
 pub mod sessions;

@@ -32,6 +32,7 @@ mod pages;
 mod passkeys;
 mod portal;
 mod races;
+mod remembered;
 mod sessions;
 mod store;
 mod tenants;

@@ -11,8 +11,9 @@ use crate::{
     error::{Context, Error, Result},
     fetch::Fetcher,
     flows::{
-        applications::ApplicationCache, gate::Gates, keys::Keyring, oauth::client_keys::ClientKeys,
-        pictures::Tried, tenants::TenantCache,
+        applications::documents::UnreadDocuments, gate::Gates, keys::Keyring,
+        oauth::client_keys::ClientKeys, pictures::Tried, remembered::Remembered,
+        tenants::TenantCache,
     },
     mail::{Mailer, mailbox::Mailbox, smtp::Smtp},
     store,
@@ -35,6 +36,11 @@ pub const MIGRATIONS: &[Migration] = &[
         version: 6,
         name: "pictures",
         sql: include_str!("../migrations/0006_pictures.sql"),
+    },
+    Migration {
+        version: 7,
+        name: "revisions",
+        sql: include_str!("../migrations/0007_revisions.sql"),
     },
 ];
 
@@ -67,8 +73,10 @@ pub struct App {
     pub tenants: TenantCache,
     /// Which addresses gave no logo of late.
     pub pictures: Tried,
-    /// Applications, parsed.
-    pub applications: ApplicationCache,
+    /// Documents of applications that could not be read.
+    pub unread_documents: UnreadDocuments,
+    /// Tenants and applications that need not be read again.
+    pub remembered: Remembered,
     /// Keys that applications publish.
     pub client_keys: ClientKeys,
     /// The keys that sign tokens.
@@ -112,7 +120,8 @@ impl App {
             gates: Arc::default(),
             tenants: TenantCache::default(),
             pictures: Tried::default(),
-            applications: ApplicationCache::default(),
+            unread_documents: UnreadDocuments::default(),
+            remembered: Remembered::default(),
             client_keys: ClientKeys::default(),
             keys: Keyring::default(),
             mail_due: tokio::sync::Notify::new(),

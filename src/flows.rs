@@ -52,6 +52,7 @@ pub mod portal;
 pub mod profile;
 pub mod reauthentication;
 pub mod register;
+pub mod remembered;
 pub mod second_factor;
 pub mod session;
 pub mod tenants;

@@ -27,6 +27,7 @@ pub mod pictures;
 pub mod portal;
 pub mod registration_tokens;
 pub mod registrations;
+pub mod revisions;
 pub mod seen;
 pub mod session_clients;
 pub mod sessions;

@@ -1,20 +1,17 @@
 //! Applications: found for every request that names one. How they are made and changed is in
 //! [`manage`].
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::sync::Arc;
 
 use crate::{
     app::App,
-    clock::Timestamp,
     domain::{
         application::{Application, Owner, uri},
         tenant::Tenant,
     },
     error::Result,
-    id::{ApplicationId, TenantId},
+    flows::remembered,
+    id::ApplicationId,
     store::{
         self,
         applications::{ApplicationRow, Secrets},
@@ -34,34 +31,10 @@ pub struct Registered {
     pub secrets: Secrets,
 }
 
-/// Applications as they were last parsed. Never trusted by itself: the row is read each time, so
-/// that what an operator changes counts at once, and only the parsing is saved. Beside it, which
-/// metadata documents could not be read a moment ago.
-#[derive(Debug, Default)]
-pub struct ApplicationCache {
-    parsed: Mutex<HashMap<ApplicationId, (ApplicationRow, Arc<Application>)>>,
-    unread: Mutex<HashMap<(TenantId, String), Timestamp>>,
-}
-
-/// Applications that are kept parsed.
-const CACHED: usize = 10_000;
-
-impl ApplicationCache {
+impl Registered {
     /// The application of a row that was just read.
-    pub(super) fn parsed(&self, row: ApplicationRow) -> Result<Registered> {
-        let secrets = row.secrets.clone();
-        let mut kept = self.parsed.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((known, application)) = kept.get(&row.id)
-            && *known == row
-        {
-            return Ok(Registered { application: Arc::clone(application), secrets });
-        }
-        let application = Arc::new(row.parsed()?);
-        if kept.len() >= CACHED {
-            kept.clear();
-        }
-        kept.insert(row.id, (row, Arc::clone(&application)));
-        Ok(Registered { application, secrets })
+    fn of(row: ApplicationRow) -> Result<Self> {
+        Ok(Self { application: Arc::new(row.parsed()?), secrets: row.secrets })
     }
 }
 
@@ -89,18 +62,22 @@ pub async fn by_client_id(
     if client_id.len() > 2_000 {
         return Ok(None);
     }
-    let row = app
-        .db
-        .read((client_id.to_owned(), owners), |tx, (client_id, owners)| {
-            Box::pin(store::applications::by_client_id(tx, client_id, *owners))
-        })
-        .await?;
     if let [Owner::Tenant(tenant), ..] = owners
         && let Some(url) = uri::document(client_id)
     {
-        return documents::current(app, tenant, &url, row).await;
+        return documents::current(app, tenant, &url, named(app, client_id, owners).await?).await;
     }
-    row.map(|row| app.applications.parsed(row)).transpose()
+    remembered::application(app, (client_id.to_owned(), owners), async |(client_id, owners)| {
+        named(app, client_id, *owners).await?.map(Registered::of).transpose()
+    })
+    .await
+}
+
+async fn named(app: &App, client_id: &str, owners: [Owner; 3]) -> Result<Option<ApplicationRow>> {
+    let read = app.db.read((client_id.to_owned(), owners), |tx, (client_id, owners)| {
+        Box::pin(store::applications::by_client_id(tx, client_id, *owners))
+    });
+    read.await
 }
 
 /// The application of an id, in use or not; `None` where there is none.
@@ -108,8 +85,11 @@ pub async fn by_client_id(
 /// # Errors
 /// Where the database fails.
 pub async fn by_id(app: &App, id: ApplicationId) -> Result<Option<Registered>> {
-    let row = app.db.read(id, |tx, id| Box::pin(store::applications::by_id(tx, *id))).await?;
-    row.map(|row| app.applications.parsed(row)).transpose()
+    remembered::application(app, id, async |id| {
+        let read = app.db.read(*id, |tx, id| Box::pin(store::applications::by_id(tx, *id)));
+        read.await?.map(Registered::of).transpose()
+    })
+    .await
 }
 
 /// Whether an application in use, of one of `owners`, has named an origin of its pages.

@@ -201,6 +201,7 @@ pub async fn conclude(cx: &Cx, input: &Input, looked: Looked) -> Result<Outcome>
     match settle(cx, input, looked).await {
         // The facts changed while the password was hashed: see what they are now.
         Err(error) if is_overtaken(&error) => {
+            cx.app.remembered.expire();
             tenants::resolve(&cx.app, cx.tenant.slug.as_str()).await?;
             let looked = look(cx, input).await?;
             settle(cx, input, looked).await

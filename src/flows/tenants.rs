@@ -15,13 +15,18 @@ use crate::{
         tenant::{Branding, Picture, Slug, Status, Tenant, TenantRecord, is_label, style},
     },
     error::{Code, Context, Error, Fault, Loc, Result},
-    flows::{Caller, fresh_id, record},
+    flows::{Caller, fresh_id, record, remembered},
     id::{PartnerId, TenantId},
-    store::{self, pictures::NewPicture, tenants::TenantRow},
+    store::{
+        self,
+        pictures::NewPicture,
+        revisions::{Subject, note},
+        tenants::TenantRow,
+    },
 };
 
-/// Settings as they were last parsed. Never trusted by itself: the row is read each time, so that
-/// a suspension counts at once, and only the parsing is saved.
+/// Settings as they were last parsed, for whatever reads a tenant's row together with something
+/// else. Never trusted by itself: only the parsing is saved.
 #[derive(Debug, Default)]
 pub struct TenantCache(Mutex<HashMap<TenantId, (TenantRow, Arc<Tenant>)>>);
 
@@ -74,9 +79,12 @@ fn safe(mut looks: Branding) -> Branding {
 /// # Errors
 /// Where the database fails.
 pub async fn by_slug(app: &App, slug: &Slug) -> Result<Option<Arc<Tenant>>> {
-    let row =
-        app.db.read(slug.clone(), |tx, slug| Box::pin(store::tenants::by_slug(tx, slug))).await?;
-    row.map(|row| app.tenants.parsed(slug, row)).transpose()
+    remembered::tenant(app, slug.clone(), async |slug| {
+        let read =
+            app.db.read(slug.clone(), |tx, slug| Box::pin(store::tenants::by_slug(tx, slug)));
+        read.await?.map(|row| app.tenants.parsed(slug, row)).transpose()
+    })
+    .await
 }
 
 /// The tenant of an id, whatever its state; `None` for unknown and deleted ones.
@@ -84,9 +92,11 @@ pub async fn by_slug(app: &App, slug: &Slug) -> Result<Option<Arc<Tenant>>> {
 /// # Errors
 /// Where the database fails.
 pub async fn by_id(app: &App, tenant: TenantId) -> Result<Option<Arc<Tenant>>> {
-    let found =
-        app.db.read(tenant, |tx, tenant| Box::pin(store::tenants::by_id(tx, *tenant))).await?;
-    found.map(|(slug, row)| app.tenants.parsed(&slug, row)).transpose()
+    remembered::tenant(app, tenant, async |tenant| {
+        let read = app.db.read(*tenant, |tx, tenant| Box::pin(store::tenants::by_id(tx, *tenant)));
+        read.await?.map(|(slug, row)| app.tenants.parsed(&slug, row)).transpose()
+    })
+    .await
 }
 
 /// The tenant of an id, in use.
@@ -293,7 +303,8 @@ async fn keep_pictures(tx: &mut Tx, tenant: &TenantRecord, new: &[NewPicture]) -
 }
 
 /// Suspends a tenant, or takes it into use again. From the answer on nobody signs in to a
-/// suspended one, on any node.
+/// suspended one, on any node; on other nodes what is not a sign-in may be served for
+/// [`remembered::TRUSTED`] longer.
 ///
 /// # Errors
 /// `tenant_not_found`, or where the database fails.
@@ -338,13 +349,15 @@ where
                             return Ok(None);
                         }
                         keep_pictures(tx, tenant, pictures).await?;
-                        audit.clone().execute(tx).await?;
+                        let [count, note] = note(Subject::Tenant(tenant.id));
+                        tx.pipeline(vec![audit.clone(), count, note]).await?;
                         Ok(Some(tenant.clone()))
                     })
                 },
             )
             .await?;
         if let Some(tenant) = written {
+            app.remembered.expire();
             return Ok(tenant);
         }
     }
@@ -366,11 +379,14 @@ pub async fn delete(app: &App, caller: &Caller, slug: &Slug) -> Result<()> {
                 if !store::tenants::delete(tx, *tenant, *now).await? {
                     return Err(Error::refused(Code::TenantNotFound));
                 }
-                audit.clone().execute(tx).await?;
+                let [count, note] = note(Subject::Tenant(*tenant));
+                tx.pipeline(vec![audit.clone(), count, note]).await?;
                 Ok(())
             })
         })
-        .await
+        .await?;
+    app.remembered.expire();
+    Ok(())
 }
 
 /// The partner of a slug; `None` where there is none.

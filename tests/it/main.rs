@@ -34,6 +34,7 @@ mod pages;
 mod passkeys;
 mod portal;
 mod races;
+mod remembered;
 mod sessions;
 mod sign_in_pages;
 mod store;

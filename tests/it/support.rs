@@ -21,7 +21,7 @@ use countersign::{
         user::{Name, User},
     },
     entropy::Entropy,
-    flows::{Caller, Cx, outbox, tenants, users},
+    flows::{Caller, Cx, outbox, remembered::TRUSTED, tenants, users},
     http,
     id::SessionId,
     mail::{Mailer, compose::Mail},
@@ -100,6 +100,14 @@ impl World {
     /// Moves the clock forward.
     pub(crate) fn advance(&self, span: Duration) {
         self.app.clock.advance(span);
+    }
+
+    /// Lets what was changed on one node count on the others: at once on SQLite, after a moment on
+    /// PostgreSQL.
+    pub(crate) fn until_it_counts_elsewhere(&self) {
+        if self.app.db.engine() == Engine::Postgres {
+            self.advance(TRUSTED);
+        }
     }
 
     /// Makes a tenant with `settings` (JSON of a settings layer).
@@ -343,8 +351,16 @@ where
 }
 
 impl World {
-    /// Runs a statement of the test's own; how many rows it touched.
+    /// Runs a statement of the test's own; how many rows it touched. It counts on this node at
+    /// once, whatever it changed.
     pub(crate) async fn execute(&self, query: Query) -> u64 {
+        let touched = self.execute_unnoticed(query).await;
+        self.app.remembered.forget_all();
+        touched
+    }
+
+    /// Runs a statement of the test's own that no node is told of.
+    pub(crate) async fn execute_unnoticed(&self, query: Query) -> u64 {
         self.app.db.write(query, |tx, query| Box::pin(query.clone().execute(tx))).await.unwrap()
     }
 

@@ -6,13 +6,17 @@
 //! ago. Where it cannot be read, what it said holds for a day; where it says something else, or
 //! is gone, that counts at once.
 
-use std::{collections::HashMap, sync::PoisonError, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
 
 use serde_json::{Map, Value, json};
 use url::Url;
 
 use super::{
-    ApplicationCache, Registered,
+    Registered,
     manage::{self, By, NotAdded, Terms},
 };
 use crate::{
@@ -28,7 +32,11 @@ use crate::{
     fetch::Unfetched,
     flows::{Caller, fresh_id, record, tenants},
     id::{ApplicationId, RequestId, TenantId},
-    store::{self, applications::ApplicationRow},
+    store::{
+        self,
+        applications::ApplicationRow,
+        revisions::{Subject, note},
+    },
 };
 
 /// How long a document is good without being read again.
@@ -68,9 +76,9 @@ pub(super) async fn current(
     // One that an operator took out of use stays so, whatever its document says.
     let is_good = |row: &ApplicationRow| !row.is_active || age(row) < FRESH;
     if known.as_ref().is_some_and(is_good) {
-        return known.map(|row| app.applications.parsed(row)).transpose();
+        return known.map(Registered::of).transpose();
     }
-    let read = if app.applications.was_unread(tenant.id, url, now) {
+    let read = if app.unread_documents.had(tenant.id, url, now) {
         Err(Unread::NoAnswer)
     } else {
         read(app, &tenant, url).await
@@ -79,9 +87,9 @@ pub(super) async fn current(
         (Ok(described), Some(row)) => refresh(app, row, described, now).await.map(Some),
         (Ok(described), None) => add(app, &tenant, url, described).await,
         (Err(no), known) => {
-            app.applications.note_unread(tenant.id, url, now);
+            app.unread_documents.note(tenant.id, url, now);
             let kept = known.filter(|row| matches!(no, Unread::NoAnswer) && age(row) < STALE);
-            kept.map(|row| app.applications.parsed(row)).transpose()
+            kept.map(Registered::of).transpose()
         }
     }
 }
@@ -181,7 +189,7 @@ async fn refresh(
         read_at: Some(now),
         ..old.clone()
     };
-    let mut queries = Vec::new();
+    let mut queries: Vec<_> = note(Subject::Application(next.id)).into();
     let is_new = ApplicationRow { read_at: old.read_at, ..next.clone() } != old;
     if is_new {
         next.updated_at = now.max(seen + Duration::from_micros(1));
@@ -208,7 +216,8 @@ async fn refresh(
         })
         .await?;
     if written {
-        return app.applications.parsed(next);
+        app.remembered.expire();
+        return Registered::of(next);
     }
     // Somebody else has changed it: what he wrote counts.
     manage::show(app, old.owner, &old.client_id).await
@@ -221,15 +230,19 @@ fn nobody(app: &App, now: Timestamp) -> Result<Caller> {
     Ok(Caller::operator(request.to_string()))
 }
 
-impl ApplicationCache {
-    fn was_unread(&self, tenant: TenantId, url: &Url, now: Timestamp) -> bool {
-        let unread = self.unread.lock().unwrap_or_else(PoisonError::into_inner);
+/// Which documents could not be read a moment ago.
+#[derive(Debug, Default)]
+pub struct UnreadDocuments(Mutex<HashMap<(TenantId, String), Timestamp>>);
+
+impl UnreadDocuments {
+    fn had(&self, tenant: TenantId, url: &Url, now: Timestamp) -> bool {
+        let unread = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let at = unread.get(&(tenant, url.as_str().to_owned()));
         at.is_some_and(|at| now.since(*at) < PAUSE)
     }
 
-    fn note_unread(&self, tenant: TenantId, url: &Url, now: Timestamp) {
-        let mut unread = self.unread.lock().unwrap_or_else(PoisonError::into_inner);
+    fn note(&self, tenant: TenantId, url: &Url, now: Timestamp) {
+        let mut unread = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if unread.len() >= UNREAD {
             unread.retain(|_, at| now.since(*at) < PAUSE);
         }

@@ -25,6 +25,7 @@ use crate::{
     store::{
         self,
         applications::{ApplicationRow, Secrets},
+        revisions::{Subject, note},
     },
 };
 
@@ -171,7 +172,7 @@ pub(crate) async fn add(
         })
         .await?;
     match refused {
-        None => Ok(Issued { registered: app.applications.parsed(row)?, secret }),
+        None => Ok(Issued { registered: Registered::of(row)?, secret }),
         Some(refused) => Err(refused),
     }
 }
@@ -203,7 +204,7 @@ async fn try_to_add(
 /// # Errors
 /// Not found, or where the database fails.
 pub async fn show(app: &App, owner: Owner, client_id: &str) -> Result<Registered> {
-    app.applications.parsed(find(app, owner, client_id).await?)
+    Registered::of(find(app, owner, client_id).await?)
 }
 
 /// Up to 200 applications of `owner` whose ids follow `after`, in the order they were made.
@@ -217,7 +218,7 @@ pub async fn list(app: &App, owner: Owner, after: String) -> Result<Vec<Register
             Box::pin(store::applications::page(tx, *owner, after, 200))
         })
         .await?;
-    rows.into_iter().map(|row| app.applications.parsed(row)).collect()
+    rows.into_iter().map(Registered::of).collect()
 }
 
 /// Changes an application's name or metadata. One that no longer authenticates by a secret loses
@@ -293,7 +294,8 @@ pub async fn revoke_previous_secret(
 }
 
 /// Takes an application out of use, or into use again. From the answer on nothing is given to one
-/// out of use, on any node.
+/// out of use; on other nodes it may be served for [`TRUSTED`](super::super::remembered::TRUSTED)
+/// longer.
 ///
 /// # Errors
 /// Not found, or where the database fails.
@@ -318,13 +320,14 @@ pub async fn set_active(
 pub async fn delete(app: &App, by: By<'_>, (owner, client_id): (Owner, &str)) -> Result<()> {
     let row = find(app, owner, client_id).await?;
     let (id, now) = (row.id, app.clock.now());
-    let application = app.applications.parsed(row)?.application;
+    let application = Registered::of(row)?.application;
     let mut queries = vec![
         store::applications::drop_origins(id),
         store::consents::forget_application_all_tenants(id),
         store::session_clients::forget_application_all_tenants(id),
         store::grants::end_application_all_tenants(id),
     ];
+    queries.extend(note(Subject::Application(id)));
     queries.extend(trail(app, by, (&application, now), Action::ApplicationDeleted)?);
     app.db
         .write((id, now, queries), |tx, (id, now, queries)| {
@@ -336,7 +339,9 @@ pub async fn delete(app: &App, by: By<'_>, (owner, client_id): (Owner, &str)) ->
                 Ok(())
             })
         })
-        .await
+        .await?;
+    app.remembered.expire();
+    Ok(())
 }
 
 pub(crate) async fn find(app: &App, owner: Owner, client_id: &str) -> Result<ApplicationRow> {
@@ -373,6 +378,7 @@ where
         };
         let mut queries = vec![store::applications::drop_origins(next.id)];
         queries.extend(origins(&application));
+        queries.extend(note(Subject::Application(next.id)));
         queries.extend(trail(app, by, (&application, now), action)?);
         let written = app
             .db
@@ -387,7 +393,8 @@ where
             })
             .await?;
         if written {
-            return app.applications.parsed(next);
+            app.remembered.expire();
+            return Registered::of(next);
         }
     }
     Err(Error::internal("changing an application", "it kept changing under us"))

@@ -39,6 +39,12 @@ pub(super) async fn pages(folder: &Path) {
     let tenant = tenants::by_slug(&app, &slug).await.unwrap().unwrap();
     let page = LoginPage {
         around: Around::default(),
+        ask: "both",
+        wrong: Vec::new(),
+        restart_url: None,
+        elsewhere: Vec::new(),
+        can_look: false,
+        present: None,
         email: String::new(),
         remember: false,
         fault: None,

@@ -225,7 +225,7 @@ fn offered(visit: &Visit, cx: &Cx, ask: Ask) -> Offered {
 }
 
 pub(super) async fn submit(door: Door, body: Result<Form<SignIn>>) -> Response {
-    visit::sent_at_tenant(door, body.map(|Form(body)| body), sign_in).await
+    Box::pin(visit::sent_at_tenant(door, body.map(|Form(body)| body), sign_in)).await
 }
 
 async fn sign_in(visit: &Visit, cx: Cx, body: SignIn, stale: Option<Told>) -> Result<Response> {

@@ -69,7 +69,7 @@ fn offered(tenants: &[Arc<Tenant>]) -> Offered {
 }
 
 pub(super) async fn submit(door: AtPlatform, body: Result<Form<SignIn>>) -> Response {
-    visit::sent_at_platform(door.0, body.map(|Form(body)| body), sign_in).await
+    Box::pin(visit::sent_at_platform(door.0, body.map(|Form(body)| body), sign_in)).await
 }
 
 async fn sign_in(visit: &Visit, body: SignIn, stale: Option<Told>) -> Result<Response> {

@@ -120,7 +120,7 @@ pub struct ProfilePage {
     /// What is wrong with it.
     pub last_name_fault: Option<String>,
     /// The languages that pages and mails can have.
-    pub languages: Vec<LanguageShown>,
+    pub locales: Vec<LanguageShown>,
     /// Whether the address was proved.
     pub is_verified: bool,
     /// A new address that waits for its proof.

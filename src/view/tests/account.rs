@@ -71,7 +71,7 @@ fn of_profile(
         first_name_fault: maybe(),
         last_name: own(),
         last_name_fault: maybe(),
-        languages: vec![LanguageShown { tag: "en", name: own(), is_chosen: full }],
+        locales: vec![LanguageShown { tag: "en", name: own(), is_chosen: full }],
         is_verified: full,
         pending: maybe(),
         can_change_email: full,
@@ -253,7 +253,7 @@ fn of_lists(
     };
     let row = || ApplicationRow {
         name: own(),
-        logo_url: Some("/static/a-logo".to_owned()),
+        logo: full.then(|| frame.brand.shown("a-logo.png", (10, 10))),
         scopes: vec![ScopeShown { id: own(), text: maybe() }, ScopeShown { id: own(), text: None }],
         granted_at: AT,
         last_used_at: at,

@@ -76,7 +76,7 @@ fn form(
     };
     let page = ProfilePage {
         portal: owner.portal(said)?,
-        languages: Locale::ALL.into_iter().map(language).collect(),
+        locales: Locale::ALL.into_iter().map(language).collect(),
         first_name: typed.first_name,
         first_name_fault: faults.first_name,
         last_name: typed.last_name,

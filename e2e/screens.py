@@ -20,7 +20,7 @@ SCREENS = pathlib.Path(__file__).parent.parent / "docs" / "screens"
 SIZES = (PHONE, TABLET, DESKTOP)
 SCHEMES = ("light", "dark")
 # Other ways of writing, of the pages that people see most.
-LANGUAGES = ("de",)
+LANGUAGES = ("de", "ja", "ar")
 TRANSLATED = ("sign-in", "second-step-app", "registration-faults", "consent", "reset-password")
 
 

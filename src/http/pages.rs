@@ -109,11 +109,21 @@ fn sign_in_routes() -> Router<Arc<App>> {
 /// The pages of the platform; those of tenants are below `/t/`.
 const AT_PLATFORM: [&str; 4] = ["/login", "/register", "/select-account", "/device"];
 
+/// What the scripts of pages call, below a tenant's path.
+const CALLED: [&str; 5] = [
+    "/login/passkey",
+    "/mfa/passkey",
+    "/mfa/enrol/passkey",
+    "/account/confirm/passkey",
+    "/account/passkey/begin",
+];
+
 /// Whether an address is one of a page, or would be: people go there, not programs. What a page's
 /// script calls is none.
 #[must_use]
 pub fn is_page(path: &str) -> bool {
-    (path.starts_with("/t/") && !path.ends_with("/passkey")) || AT_PLATFORM.contains(&path)
+    let is_called = || CALLED.iter().any(|called| path.ends_with(called));
+    (path.starts_with("/t/") && !is_called()) || AT_PLATFORM.contains(&path)
 }
 
 /// The look of a page that no handler of ours has had a word in.

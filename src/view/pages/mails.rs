@@ -62,6 +62,7 @@ pub struct CheckMailPage {
 
 impl Page for CheckMailPage {
     const TEMPLATE: &'static str = "pages/check_mail.html";
+    const IS_DRESSED: bool = true;
 }
 
 /// Whom a mail is asked for.
@@ -84,4 +85,5 @@ pub struct AskMailPage {
 
 impl Page for AskMailPage {
     const TEMPLATE: &'static str = "pages/ask_mail.html";
+    const IS_DRESSED: bool = true;
 }

@@ -13,9 +13,7 @@ const SECTIONS: [(&str, &str); 7] = [
     ("data", "/data"),
 ];
 
-fn login_form() -> String {
-    encoded(&[("email", GRACE), ("password", PASSWORD)])
-}
+const GRACES: [(&str, &str); 2] = [("email", GRACE), ("password", PASSWORD)];
 
 #[tokio::test]
 async fn every_part_names_who_is_signed_in_and_where_one_is() {
@@ -73,7 +71,7 @@ async fn who_has_to_sign_in_first_comes_back_to_where_he_wanted_to() {
         assert_eq!(to(&sent), "/t/acme/login", "{path}");
         let cookie = sent.set_cookie("wanted").unwrap();
         assert!(cookie.contains("HttpOnly") && cookie.contains("Max-Age=600"), "{cookie}");
-        let entered = browser.post_form("/t/acme/login", &login_form()).await;
+        let entered = browser.fill_page("/t/acme/login", &GRACES).await;
         assert_eq!(entered.location().path(), wanted);
         // It is good once: the page takes it away.
         let there = browser.follow(&entered).await;
@@ -92,7 +90,7 @@ async fn red_04_no_cookie_and_no_parameter_leads_to_another_site() {
         let mut browser = room.world.client();
         browser.cookies.push((name.clone(), hostile.to_owned()));
         browser.headers.insert("referer", "https://evil.example/".parse().unwrap());
-        let entered = browser.post_form("/t/acme/login", &login_form()).await;
+        let entered = browser.fill_page("/t/acme/login", &GRACES).await;
         assert_eq!(to(&entered), "/t/acme", "{hostile}");
         let query = encoded(&[("to", hostile)]);
         assert_eq!(to(&room.open(&format!("/confirm?{query}")).await), "/t/acme/account");
@@ -112,7 +110,7 @@ async fn a_session_that_ends_in_the_middle_of_a_form_is_told_of_and_come_back_fr
     assert_eq!(to(&sent), "/t/acme/login?note=session_over");
     let login = room.browser.follow(&sent).await;
     assert!(login.text.contains("id=\"note\"") && login.text.contains("had ended"));
-    let entered = room.browser.post_form("/t/acme/login", &login_form()).await;
+    let entered = room.browser.fill_page("/t/acme/login", &GRACES).await;
     assert_eq!(to(&entered), "/t/acme/account/profile");
     let page = room.browser.follow(&entered).await;
     assert!(page.text.contains("value=\"Grace\""), "nothing was changed");

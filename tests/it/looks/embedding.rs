@@ -60,11 +60,12 @@ async fn web_03_the_sign_in_stands_in_frames_of_those_whom_the_tenant_names_and_
     assert!(policy(&login).ends_with(framed));
     let handle = login.text.split("name=\"request\" value=\"").nth(1).unwrap();
     let handle = handle.split('"').next().unwrap();
-    let form = format!(
-        "request={handle}&email=grace%40example.com&password={}",
-        crate::support::PASSWORD.replace(' ', "+")
-    );
-    let entered = browser.post_form("/t/acme/login", &form).await;
+    let fields = [
+        ("request", handle),
+        ("email", "grace@example.com"),
+        ("password", crate::support::PASSWORD),
+    ];
+    let entered = browser.fill_page(&format!("/t/acme/login?request={handle}"), &fields).await;
     let resumed = browser.follow(&entered).await;
     let consent = browser.follow(&resumed).await;
     assert!(consent.text.contains("id=\"allow\""), "{}", consent.text);

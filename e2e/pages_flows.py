@@ -226,7 +226,7 @@ def test_the_order_of_stops(world):
         hand.open("/t/acme/login")
         assert stage.browser.focus() == "email", stage.browser.focus()
         found = stops(stage.browser)
-        assert found[:7] == ["email", "password", "button", "remember_me", "submit", "passkey", "forgot-password"], found
+        assert found[:7] == ["email", "password", "button", "forgot-password", "remember_me", "submit", "passkey"], found
         hand.open("/t/acme/register")
         found = stops(stage.browser)
         assert found[:6] == ["first_name", "last_name", "email", "password", "button", "submit"], found

@@ -28,7 +28,7 @@ def shoot(browser, name, size, scheme):
     browser.prefer(scheme, motion="reduce")
     browser.size(*size)
     # The page that is shorter than the window ends with it.
-    (SCREENS / f"{name}.webp").write_bytes(browser.picture("webp", quality=35))
+    (SCREENS / f"{name}.webp").write_bytes(browser.picture("webp", quality=22))
 
 
 def take(stage, states):

@@ -156,7 +156,7 @@ pub async fn fetch_missing(app: &Arc<App>) -> Result<()> {
             .await?;
         let Some(last) = slugs.last() else { break };
         last.as_str().clone_into(&mut after);
-        together(slugs.into_iter().map(|slug| of_tenant(Arc::clone(app), slug)).collect()).await?;
+        together(slugs.into_iter().map(|slug| of_tenant(Arc::clone(app), slug)).collect()).await;
     }
     let mut after = None;
     loop {
@@ -168,14 +168,16 @@ pub async fn fetch_missing(app: &Arc<App>) -> Result<()> {
             .await?;
         let Some(last) = rows.last() else { return Ok(()) };
         after = Some(last.id);
-        together(rows.into_iter().map(|row| of_row(Arc::clone(app), row)).collect()).await?;
+        together(rows.into_iter().map(|row| of_row(Arc::clone(app), row)).collect()).await;
     }
 }
 
 /// Does several at the same time, and all of them whatever becomes of one.
-async fn together<F: Future<Output = Result<()>>>(work: Vec<F>) -> Result<()> {
+async fn together<F: Future<Output = Result<()>>>(work: Vec<F>) {
     let done: Vec<Result<()>> = stream::iter(work).buffer_unordered(TOGETHER).collect().await;
-    done.into_iter().collect()
+    for fault in done.into_iter().filter_map(Result::err) {
+        tracing::error!(cause = ?fault, "the copy of a logo could not be kept");
+    }
 }
 
 async fn of_tenant(app: Arc<App>, slug: Slug) -> Result<()> {

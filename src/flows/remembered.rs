@@ -70,10 +70,15 @@ trait Weighty: Clone + Send + Sync + 'static {
 impl Weighty for Arc<Tenant> {
     fn weight(&self) -> usize {
         let settings = &self.settings;
-        let lists = [&settings.allowed_return_urls, &settings.blocked_email_domains];
+        let lists = [
+            &settings.allowed_return_urls,
+            &settings.blocked_email_domains,
+            &settings.embed_origins,
+        ];
         let texts = lists.into_iter().flatten().map(|text| text.len() + 24).sum::<usize>();
+        let looks = serde_json::to_string(&self.branding).unwrap_or_default().len() * 2;
         let schema = settings.custom_data_schema.as_ref().map_or(0, |it| it.to_string().len() * 4);
-        size_of::<Tenant>() + texts + schema
+        size_of::<Tenant>() + texts + schema + looks
     }
 }
 
@@ -128,12 +133,11 @@ impl Remembered {
 
     /// What has changed is forgotten, and everything up to `revision` is known.
     fn learn(&self, revision: i64, changed: Option<&[revisions::Changed]>, asked_at: Timestamp) {
-        {
-            let mut knowledge = self.knowledge();
-            knowledge.revision = knowledge.revision.max(revision);
-            knowledge.asked_at = Some(asked_at);
-        }
-        // From here on nobody adds what was read before; now what was added goes.
+        // Until all is forgotten, nobody takes the change for known, and nobody adds what was read
+        // before it.
+        let mut knowledge = self.knowledge();
+        knowledge.revision = knowledge.revision.max(revision);
+        knowledge.asked_at = Some(asked_at);
         match changed {
             Some(changed) => changed.iter().for_each(|it| self.forget(it.subject)),
             None => self.forget_all(),

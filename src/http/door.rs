@@ -40,7 +40,7 @@ pub struct Door {
     ui_locales: Option<String>,
     /// The request's headers.
     pub headers: HeaderMap,
-    method: Method,
+    pub(super) method: Method,
 }
 
 impl FromRequestParts<Arc<App>> for Door {

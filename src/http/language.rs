@@ -170,6 +170,15 @@ pub fn cookie(app: &App, locale: Locale, now: Timestamp) -> Cookie<'static> {
     cookie
 }
 
+/// What takes a choice away: the browser decides again.
+#[must_use]
+pub fn no_cookie(app: &App) -> Cookie<'static> {
+    let mut cookie = cookie(app, Locale::En, Timestamp::from_micros(0));
+    cookie.set_value("");
+    cookie.set_max_age(time::Duration::ZERO);
+    cookie
+}
+
 /// The choice of a request's cookie.
 #[must_use]
 pub fn switched(app: &App, headers: &HeaderMap, now: Timestamp) -> Option<Switched> {

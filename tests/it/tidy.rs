@@ -44,7 +44,7 @@ const LAYER_EXCEPTIONS: [(&str, &str); 1] = [
 const TOPS: [(&str, &[&str]); 3] = [("cli", &[]), ("http", &["cli"]), ("jobs", &["cli"])];
 
 /// Third-party crates and the places that may name them: files, or folders with their module.
-const OWNERS: [(&str, &[&str]); 39] = [
+const OWNERS: [(&str, &[&str]); 42] = [
     ("anyhow", &["cli", "main"]),
     ("argon2", &["crypto"]),
     ("argon2_rust", &["crypto"]),
@@ -61,12 +61,15 @@ const OWNERS: [(&str, &[&str]); 39] = [
     ("http_body_util", &["http"]),
     ("hyper", &["cli/serve", "cli/listener"]),
     ("hyper_util", &["cli/serve", "cli/listener"]),
+    ("icu_locale_core", &["text"]),
+    ("icu_plurals", &["text"]),
     ("imagesize", &["domain/tenant/picture"]),
     ("jsonschema", &["domain/settings", "flows/register"]),
     ("jsonwebtoken", &["crypto/jose"]),
     ("lettre", &["mail/smtp"]),
     ("metrics_exporter_prometheus", &["telemetry"]),
     ("minijinja", &["text", "view", "mail/compose", "flows/password", "http"]),
+    ("moka", &["flows/remembered"]),
     ("opentelemetry", &["telemetry"]),
     ("reqwest", &["crypto/breached", "fetch", "telemetry"]),
     ("rusqlite", &["db"]),

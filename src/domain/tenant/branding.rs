@@ -164,6 +164,9 @@ impl PictureFormat {
     }
 }
 
+/// Bytes of all looks of a tenant, at most: every node keeps them in memory.
+const LARGEST: usize = 64 * 1024;
+
 impl Branding {
     /// The faults of these values, one sentence each.
     #[must_use]
@@ -198,6 +201,9 @@ impl Branding {
         faults.extend(self.texts.iter().flat_map(|(language, texts)| texts.faults(language)));
         if self.texts.len() > 64 {
             faults.push("branding.texts: 64 languages at most".to_owned());
+        }
+        if serde_json::to_string(self).map_or(0, |text| text.len()) > LARGEST {
+            faults.push("branding: 64 KiB in all at most".to_owned());
         }
         if let Some(Err(unsafe_style)) = self.css.as_deref().map(style::safe) {
             faults.push(format!("branding.css: {unsafe_style}"));

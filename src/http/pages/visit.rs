@@ -134,8 +134,9 @@ impl Visit {
         let cx = door.open_page().await.map_err(|error| as_page(fallback, error))?;
         let look = look(&cx);
         let form = form.map_err(|error| as_page(look.clone(), error))?;
-        let (_, realm) = form.named();
-        let flavour = if realm == PLATFORM {
+        // Without a request the page is the tenant's own, whatever its address says.
+        let (handle, realm) = form.named();
+        let flavour = if realm == PLATFORM && !handle.is_empty() {
             Flavour::Platform
         } else {
             Flavour::Tenant(Arc::clone(&cx.tenant))

@@ -27,6 +27,10 @@ pub struct Portal {
     pub fault: Option<String>,
     /// What else there is to say.
     pub note: Option<String>,
+    /// What the address of the page says, for the same page in another language.
+    pub kept: Vec<(&'static str, String)>,
+    /// Where the page can be had in another language, if not at the address that it has.
+    pub switch_url: Option<String>,
 }
 
 impl std::fmt::Debug for Portal {

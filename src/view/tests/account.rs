@@ -25,6 +25,8 @@ fn portal(text: &str, full: bool) -> Portal {
         proof: own(),
         fault: full.then(own),
         note: full.then(own),
+        kept: full.then(|| ("to", own())).into_iter().collect(),
+        switch_url: full.then(own),
     }
 }
 

@@ -139,7 +139,8 @@ pub(super) const PROPERTIES: &[(&str, Allowed)] = &[
         "box-shadow",
         Allowed {
             colours: Colours::Free,
-            length: Some((-4.0, 4.0)),
+            // Not far enough to paint over what stands beside.
+            length: Some((-0.5, 1.0)),
             words: &["inset", "none"],
             ..NOTHING
         },

@@ -1,7 +1,10 @@
 //! The owner of an account at a page of the portal: who it is, what surrounds his page, and where
 //! he goes who has to sign in or to prove who he is first.
 
-use axum::{http::StatusCode, response::Response};
+use axum::{
+    http::{StatusCode, header},
+    response::Response,
+};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -50,6 +53,15 @@ pub(super) struct Seen {
     /// Which application.
     #[schema(required = false)]
     pub(super) client_id: String,
+}
+
+impl Seen {
+    /// What the same page needs in another language.
+    fn kept(&self) -> Vec<(&'static str, String)> {
+        let all = [("to", &self.to), ("page", &self.page), ("client_id", &self.client_id)];
+        let said = all.into_iter().filter(|(_, value)| !value.is_empty());
+        said.map(|(name, value)| (name, value.clone())).collect()
+    }
 }
 
 /// A form that proves itself.
@@ -127,6 +139,8 @@ pub(super) struct Owner {
     pub(super) me: Me,
     /// Which page.
     pub(super) place: Place,
+    /// What its address says.
+    kept: Vec<(&'static str, String)>,
 }
 
 /// A look at a page.
@@ -139,12 +153,15 @@ pub(super) async fn seen<F>(
 where
     F: AsyncFnOnce(&Owner, Seen) -> Result<Response>,
 {
-    let owner = match Owner::open(door, place).await {
+    let mut owner = match Owner::open(door, place).await {
         Ok(owner) => owner,
         Err(page) => return *page,
     };
     let result = match query {
-        Ok(Query(seen)) => handler(&owner, seen).await,
+        Ok(Query(seen)) => {
+            owner.kept = seen.kept();
+            handler(&owner, seen).await
+        }
         Err(error) => Err(error),
     };
     owner.concluded(result)
@@ -218,7 +235,7 @@ impl Owner {
         match present(&visit, &cx).await {
             Ok(Some(me)) => {
                 visit.speak_to(&me);
-                Ok(Self { visit, me, place })
+                Ok(Self { visit, me, place, kept: Vec::new() })
             }
             Ok(None) => Err(Box::new(to_sign_in(&visit, &cx, place))),
             Err(fault) => Err(Box::new(visit.concluded(Err(fault)))),
@@ -247,7 +264,13 @@ impl Owner {
             }
             other => self.visit.concluded(other),
         };
-        with_cookies(response, arrived)
+        // One that is sent away again is still on his way.
+        let leaves = response
+            .headers()
+            .get_all(header::SET_COOKIE)
+            .iter()
+            .any(|cookie| cookie.to_str().is_ok_and(|text| text.contains("cs_wanted_")));
+        with_cookies(response, arrived.filter(|_| !leaves))
     }
 
     /// A page with the title and the text below `key`, and the way back to where one was.
@@ -330,6 +353,9 @@ impl Owner {
             proof: self.me.csrf_token()?,
             fault,
             note,
+            kept: self.kept.clone(),
+            // The answer to a form cannot be had again.
+            switch_url: (!self.visit.protocol.door.method.is_safe()).then(|| self.url(self.place)),
         })
     }
 
@@ -385,9 +411,11 @@ fn initials(names: [&str; 2]) -> String {
     names.into_iter().filter_map(first).flat_map(char::to_uppercase).collect()
 }
 
-/// Sends a browser to sign in, and back here afterwards. Whose session has ended is told so.
+/// Sends a browser to sign in, and back here afterwards. Whose session has ended is told so; a form
+/// was shown to somebody who had one.
 fn to_sign_in(visit: &Visit, cx: &Cx, place: Place) -> Response {
-    let had_session = cookies::session_of(cx, &visit.protocol.door.headers).is_some();
+    let door = &visit.protocol.door;
+    let had_session = cookies::session_of(cx, &door.headers).is_some() || !door.method.is_safe();
     let note = if had_session { "?note=session_over" } else { "" };
     let to = format!("{}/login{note}", visit.look.brand.base_path);
     sent_on(&to, [cookies::wanted_page(cx, &place.to_string())])

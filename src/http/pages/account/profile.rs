@@ -112,8 +112,11 @@ async fn save(owner: &Owner, body: Save) -> Result<Response> {
             profile::update(&owner.me, change).await?;
             // What was chosen in the footer before would come first otherwise.
             let cx = owner.me.cx();
-            let spoken = locale.map(|locale| language::cookie(&cx.app, locale, cx.now));
-            Ok(with_cookies(owner.on_to(Place::Profile, "profile_saved"), spoken))
+            let spoken = match locale {
+                Some(locale) => language::cookie(&cx.app, locale, cx.now),
+                None => language::no_cookie(&cx.app),
+            };
+            Ok(with_cookies(owner.on_to(Place::Profile, "profile_saved"), [spoken]))
         }
         (first, last) => {
             let faults = Faults { first_name: first.err(), last_name: last.err() };

@@ -18,12 +18,14 @@ async fn names_and_language_are_saved_and_the_page_says_so() {
     assert_eq!(to(&saved), "/t/acme/account/profile?note=profile_saved");
     let page = room.follow(&saved).await;
     assert!(page.text.contains("id=\"note\"") && page.text.contains("value=\"Ada\""));
+    assert!(page.text.contains("<html lang=\"de\""), "{}", page.text);
     let me = room.browser.get("/api/v1/me").await.data();
     assert_eq!((&me["locale"], &me["last_name"]), (&json!("de"), &json!("Lovelace")));
     // And back to what the browser asks for.
     let fields = [("first_name", "Ada"), ("last_name", "Lovelace"), ("locale", "")];
-    room.send("/profile", &fields).await;
+    let saved = room.send("/profile", &fields).await;
     assert_eq!(room.browser.get("/api/v1/me").await.data()["locale"], json!(null));
+    assert!(room.follow(&saved).await.text.contains("<html lang=\"en\""));
 }
 
 #[tokio::test]

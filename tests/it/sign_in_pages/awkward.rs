@@ -102,3 +102,20 @@ async fn a_consent_of_a_page_that_is_stale_is_asked_for_once_more() {
     let form = format!("request={handle}&proof={}&action=allow", again.hidden("proof"));
     crate::support::Client::code(&browser.post_form("/t/acme/consent", &form).await);
 }
+
+/// Who is signed in at one tenant is not told at the page of another, whatever its address says.
+#[tokio::test]
+async fn ten_a_page_of_one_tenant_names_nobody_of_another() {
+    let world = World::new().await;
+    let acme = world.acme().await;
+    world.tenant("other", "{}").await;
+    world.user(&acme, GRACE).await;
+    let mut browser = world.client();
+    browser.login("acme", GRACE, PASSWORD).await.data();
+    assert!(browser.get("/t/acme/login").await.text.contains(GRACE));
+    for page in ["/t/other/login", "/t/other/login?realm=platform"] {
+        let page = browser.get(page).await;
+        assert_eq!(page.status, 200, "{}", page.text);
+        assert!(!page.has("present") && !page.text.contains(GRACE), "{}", page.text);
+    }
+}

@@ -179,3 +179,21 @@ async fn a_password_that_is_due_is_set_by_a_mail_that_comes_again() {
     assert_eq!(sent.status, 200);
     assert_eq!(world.inbox(GRACE).await.len(), 2);
 }
+
+/// ENU-13: asking for a link is written down for every address, so that a commit, which waits for
+/// the disk, does not tell whether there is something to prove.
+#[tokio::test]
+async fn enu_13_asking_for_a_link_writes_for_every_address_alike() {
+    let world = World::new().await;
+    let acme = world.acme().await;
+    world.user(&acme, GRACE).await;
+    let counted = async || world.count("SELECT COUNT(*) FROM attempts").await;
+    for address in [GRACE, "nobody@example.com"] {
+        let before = counted().await;
+        let mut browser = world.client();
+        let sent = browser.fill_page("/t/acme/verify-email/again", &[("email", address)]).await;
+        assert_eq!(sent.status, 200, "{}", sent.text);
+        assert_eq!(counted().await, before + 1, "{address}");
+        assert!(world.inbox(address).await.is_empty(), "{address}");
+    }
+}

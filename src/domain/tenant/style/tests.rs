@@ -63,6 +63,7 @@ const REFUSED: &[(&str, Why)] = &[
     ("h1 { margin-block-start: -9rem }", Why::Value),
     ("h1 { padding: 100rem }", Why::Value),
     ("body { box-shadow: 0 0 0 9999px red }", Why::Value),
+    ("#email { box-shadow: 0 -4rem 0 4rem #ffffff }", Why::Value),
     // Adds words.
     ("h1::before { content: 'Call 555' }", Why::Selector),
     ("h1:before { color: red }", Why::Selector),

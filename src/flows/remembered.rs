@@ -2,9 +2,8 @@
 //!
 //! Nearly every request names a tenant, and many an application; both change rarely. What changes
 //! them notes it in the same transaction (`store::revisions`). Before a node uses what it
-//! remembers, it knows all changes up to a moment ago: on SQLite up to now, since asking costs
-//! microseconds and no round trip; on PostgreSQL up to [`TRUSTED`] ago, so that one request in that
-//! time pays a round trip for all others. What this node itself changes counts here at once.
+//! remembers, it knows all changes up to a moment ago, so that one request in that time asks for all
+//! others. What this node itself changes counts here at once.
 //!
 //! Nothing is remembered of what is not there.
 
@@ -33,6 +32,9 @@ use crate::{
 /// How long a node on PostgreSQL goes without asking whether something has changed: what one node
 /// changes counts on all others after that time.
 pub const TRUSTED: Duration = Duration::from_millis(500);
+/// The same on SQLite, where only a command can change something beside the server: it counts by
+/// the time that the command has ended.
+const TRUSTED_ALONE: Duration = Duration::from_millis(10);
 /// After that time a thing is read again whatever is known of changes, for changes that nobody has
 /// noted: by hand, or by the version before this one.
 const OLDEST: Duration = Duration::from_mins(1);
@@ -125,9 +127,9 @@ impl Remembered {
     }
 
     /// The revision up to which changes are known, where that is recent enough.
-    fn trusted(&self, now: Timestamp) -> Option<i64> {
+    fn trusted(&self, now: Timestamp, span: Duration) -> Option<i64> {
         let Knowledge { revision, asked_at } = *self.knowledge();
-        let is_recent = |at: Timestamp| at <= now && now.since(at) < TRUSTED;
+        let is_recent = |at: Timestamp| at <= now && now.since(at) < span;
         asked_at.is_some_and(is_recent).then_some(revision)
     }
 
@@ -197,16 +199,17 @@ where
 
 /// The revision up to which changes are known now; what has changed is forgotten.
 async fn current(app: &App) -> Result<i64> {
-    let remembered = &app.remembered;
-    if app.db.engine() == Engine::Sqlite {
-        return ask(app).await;
-    }
-    if let Some(known) = remembered.trusted(app.clock.now()) {
+    let span = match app.db.engine() {
+        Engine::Sqlite => TRUSTED_ALONE,
+        Engine::Postgres => TRUSTED,
+    };
+    let trusted = || app.remembered.trusted(app.clock.now(), span);
+    if let Some(known) = trusted() {
         return Ok(known);
     }
-    let _turn = remembered.asking.lock().await;
+    let _turn = app.remembered.asking.lock().await;
     // Somebody may have asked while we waited.
-    match remembered.trusted(app.clock.now()) {
+    match trusted() {
         Some(known) => Ok(known),
         None => ask(app).await,
     }

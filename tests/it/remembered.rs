@@ -41,6 +41,7 @@ async fn nodes() -> Nodes {
     for query in note(Subject::Partner(fresh_id(&here.app.entropy, START).unwrap())) {
         here.execute_unnoticed(query).await;
     }
+    here.app.remembered.expire();
     let nodes = Nodes { here, there, owner, made };
     assert_eq!(nodes.statuses().await, (200, 200));
     nodes
@@ -55,7 +56,7 @@ impl Nodes {
         (self.status(&self.here).await, self.status(&self.there).await)
     }
 
-    /// A change here counts here at once; there at once on SQLite, and in a moment on PostgreSQL.
+    /// A change here counts here at once, and there in a moment.
     async fn has_come(&self, status: u16) {
         assert_eq!(self.status(&self.here).await, status, "where it was changed");
         self.here.until_it_counts_elsewhere();

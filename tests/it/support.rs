@@ -102,12 +102,9 @@ impl World {
         self.app.clock.advance(span);
     }
 
-    /// Lets what was changed on one node count on the others: at once on SQLite, after a moment on
-    /// PostgreSQL.
+    /// Lets what was changed on one node count on the others.
     pub(crate) fn until_it_counts_elsewhere(&self) {
-        if self.app.db.engine() == Engine::Postgres {
-            self.advance(TRUSTED);
-        }
+        self.advance(TRUSTED);
     }
 
     /// Makes a tenant with `settings` (JSON of a settings layer).

@@ -66,15 +66,15 @@ fn a_change_is_forgotten_alone_and_very_many_together() {
 #[test]
 fn changes_are_asked_for_again_in_time_and_after_a_change_here() {
     let remembered = Remembered::default();
-    assert_eq!(remembered.trusted(NOW), None);
+    assert_eq!(remembered.trusted(NOW, TRUSTED), None);
     remembered.learn(3, Some(&[]), NOW);
-    assert_eq!(remembered.trusted(NOW + TRUSTED / 2), Some(3));
-    assert_eq!(remembered.trusted(NOW + TRUSTED), None);
+    assert_eq!(remembered.trusted(NOW + TRUSTED / 2, TRUSTED), Some(3));
+    assert_eq!(remembered.trusted(NOW + TRUSTED, TRUSTED), None);
     // A clock that was set back proves nothing.
-    assert_eq!(remembered.trusted(NOW - TRUSTED), None);
+    assert_eq!(remembered.trusted(NOW - TRUSTED, TRUSTED), None);
     remembered.expire();
-    assert_eq!(remembered.trusted(NOW), None);
+    assert_eq!(remembered.trusted(NOW, TRUSTED), None);
     // Who asked before somebody else learned more takes nothing back.
     remembered.learn(2, Some(&[]), NOW);
-    assert_eq!(remembered.trusted(NOW), Some(3));
+    assert_eq!(remembered.trusted(NOW, TRUSTED), Some(3));
 }

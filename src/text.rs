@@ -6,7 +6,7 @@
 //! evaluated as a text, it only fills variables. That the catalogues have the same texts with the
 //! same variables is looked at when the program is built (`build.rs`).
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use minijinja::{AutoEscape, Environment, ErrorKind, UndefinedBehavior, Value};
 
@@ -14,34 +14,47 @@ pub use self::{
     fill::number,
     locale::{Locale, UnknownLocale},
 };
-use crate::error::{Context, Error, Result};
+use crate::error::{Context, Result};
 
 mod fill;
 mod locale;
 #[cfg(test)]
 mod tests;
 
-/// The catalogues, compiled. Cheap to clone.
+/// The catalogues. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct Texts(Arc<Environment<'static>>);
+pub struct Texts(Arc<Catalogues>);
+
+/// Most texts take nothing and are said as they are: only the others are compiled, which keeps the
+/// start short and the program small.
+#[derive(Debug)]
+struct Catalogues {
+    plain: HashMap<(Locale, &'static str), &'static str>,
+    filled: Environment<'static>,
+}
 
 impl Texts {
     /// Reads the catalogues that are compiled in.
     ///
     /// # Errors
-    /// [`Error::Internal`] where a catalogue is not TOML or a text of it is not a template.
+    /// [`Error::Internal`](crate::error::Error::Internal) where a text is not a template.
     pub fn load() -> Result<Self> {
+        let mut plain = HashMap::new();
         let mut texts = Environment::new();
         texts.set_undefined_behavior(UndefinedBehavior::Strict);
         texts.set_auto_escape_callback(|_| AutoEscape::None);
         texts.set_fuel(Some(10_000));
         fill::install(&mut texts);
         for locale in Locale::ALL {
-            for (key, text) in entries(locale)? {
-                texts.add_template_owned(name(locale, &key), text).doing("compiling a text")?;
+            for (key, text) in entries(locale) {
+                if text.contains('{') {
+                    texts.add_template_owned(name(locale, key), text).doing("compiling a text")?;
+                } else {
+                    plain.insert((locale, key), text);
+                }
             }
         }
-        Ok(Self(Arc::new(texts)))
+        Ok(Self(Arc::new(Catalogues { plain, filled: texts })))
     }
 
     /// The text of `key` in `locale`, its variables filled from `args` (`context! { … }`).
@@ -62,8 +75,11 @@ impl Texts {
         key: &str,
         args: Value,
     ) -> Result<String, minijinja::Error> {
+        if let Some(text) = self.0.plain.get(&(locale, key)) {
+            return Ok((*text).to_owned());
+        }
         let args = fill::isolated(locale, args);
-        self.0.get_template(&name(locale, key)).and_then(|text| text.render(args)).map_err(
+        self.0.filled.get_template(&name(locale, key)).and_then(|text| text.render(args)).map_err(
             |fault| {
                 tracing::error!(%locale, key, %fault, "a text is missing or cannot be filled");
                 minijinja::Error::new(ErrorKind::InvalidOperation, format!("no text for {key}"))
@@ -77,21 +93,7 @@ fn name(locale: Locale, key: &str) -> String {
     format!("{locale}:{key}")
 }
 
-/// Every text of a catalogue under its dotted key.
-fn entries(locale: Locale) -> Result<Vec<(String, String)>> {
-    let catalogue: toml::Table = toml::from_str(locale.catalogue()).doing("reading a catalogue")?;
-    let mut found = Vec::new();
-    let mut rest: Vec<(String, toml::Value)> = catalogue.into_iter().collect();
-    while let Some((key, value)) = rest.pop() {
-        match value {
-            toml::Value::String(text) => found.push((key, text)),
-            toml::Value::Table(table) => {
-                rest.extend(
-                    table.into_iter().map(|(part, value)| (format!("{key}.{part}"), value)),
-                );
-            }
-            _ => return Err(Error::internal("reading a catalogue", format!("{key} is no text"))),
-        }
-    }
-    Ok(found)
+/// Every text of a catalogue under its dotted key, as `build.rs` has written them down.
+fn entries(locale: Locale) -> impl Iterator<Item = (&'static str, &'static str)> {
+    locale.catalogue().split('\u{1e}').filter_map(|record| record.split_once('\u{1f}'))
 }

@@ -12,7 +12,7 @@ use crate::{
         factor::{BACKUP_CODES, Method},
         login::counts,
     },
-    error::{Code, Error, Result},
+    error::{Code, Context, Error, Result},
     flows::{
         Cx,
         me::{Enroller, Me, Person, Standing},
@@ -139,6 +139,30 @@ impl BackupCodes {
 /// `reauthentication_required`, `method_not_available` where there is no factor that they could
 /// stand in for, or where the database fails.
 pub async fn regenerate_backup_codes(me: &Me) -> Result<BackupCodes> {
+    let made = make_backup_codes(me, Replaces::Any).await?;
+    made.ok_or("a set was made whatever it replaced").doing("making backup codes")
+}
+
+/// As [`regenerate_backup_codes`], in the place of the set that was made at `seen`, or of none;
+/// `None` where there is another one by now, which then stays: somebody may just have written it
+/// down.
+///
+/// # Errors
+/// As [`regenerate_backup_codes`].
+pub async fn replace_backup_codes(me: &Me, seen: Option<Timestamp>) -> Result<Option<BackupCodes>> {
+    make_backup_codes(me, Replaces::MadeAt(seen)).await
+}
+
+/// The set that a new one takes the place of.
+#[derive(Clone, Copy)]
+enum Replaces {
+    /// Whichever there is.
+    Any,
+    /// The one made then, or none.
+    MadeAt(Option<Timestamp>),
+}
+
+async fn make_backup_codes(me: &Me, replaces: Replaces) -> Result<Option<BackupCodes>> {
     me.check_recent()?;
     check_allowed(me.cx(), Method::BackupCode)?;
     if !overview(&me.person).await?.has_factor() {
@@ -147,12 +171,30 @@ pub async fn regenerate_backup_codes(me: &Me) -> Result<BackupCodes> {
     let new = BackupCodes::generate(me.cx())?;
     let mut rows = new.rows(&me.person)?;
     rows.push(notice(&me.person, Method::BackupCode, true)?);
-    // Before its codes: two sets made at once must not mix.
-    let (tenant, user, now) = (me.cx().tenant.id, me.user().id, me.cx().now);
-    rows.insert(0, store::users::touch(tenant, user, now));
-    me.cx().app.db.write(rows, |tx, rows| Box::pin(tx.pipeline(rows.clone()))).await?;
+    let person = (me.cx().tenant.id, me.user().id, me.cx().now);
+    let input = (person, replaces, rows);
+    let is_made = me
+        .cx()
+        .app
+        .db
+        .write(input, |tx, ((tenant, user, now), replaces, rows)| {
+            Box::pin(async move {
+                // Before its codes: two sets made at once must not mix.
+                store::users::touch(*tenant, *user, *now).execute(tx).await?;
+                let present = store::factors::backup_codes_left(tx, *tenant, *user).await?.1;
+                let is_expected = match replaces {
+                    Replaces::Any => true,
+                    Replaces::MadeAt(seen) => *seen == present,
+                };
+                if is_expected {
+                    tx.pipeline(rows.clone()).await?;
+                }
+                Ok(is_expected)
+            })
+        })
+        .await?;
     me.cx().app.mail_due.notify_one();
-    Ok(new)
+    Ok(is_made.then_some(new))
 }
 
 /// Says which method is to be asked for first; `None`: the strongest.

@@ -110,9 +110,7 @@ pub fn no_wanted_page(cx: &Cx) -> Cookie<'static> {
 /// The name of the page that is wanted, as it came.
 #[must_use]
 pub fn wanted_page_of(cx: &Cx, headers: &HeaderMap) -> Option<String> {
-    let jar = CookieJar::from_headers(headers);
-    let cookie = jar.get(&name("wanted", &cx.tenant, is_https(cx)))?;
-    Some(cookie.value().to_owned()).filter(|text| !text.is_empty())
+    value(cx, "wanted", headers).map(|name| name.expose().clone())
 }
 
 /// The cookie of a device that its user trusts.

@@ -118,12 +118,12 @@ impl Locale {
 
     pub(super) const fn catalogue(self) -> &'static str {
         match self {
-            Self::En => include_str!("../../locales/en.toml"),
-            Self::De => include_str!("../../locales/de.toml"),
-            Self::Fr => include_str!("../../locales/fr.toml"),
-            Self::Es => include_str!("../../locales/es.toml"),
-            Self::Ja => include_str!("../../locales/ja.toml"),
-            Self::Ar => include_str!("../../locales/ar.toml"),
+            Self::En => include_str!(concat!(env!("OUT_DIR"), "/en.texts")),
+            Self::De => include_str!(concat!(env!("OUT_DIR"), "/de.texts")),
+            Self::Fr => include_str!(concat!(env!("OUT_DIR"), "/fr.texts")),
+            Self::Es => include_str!(concat!(env!("OUT_DIR"), "/es.texts")),
+            Self::Ja => include_str!(concat!(env!("OUT_DIR"), "/ja.texts")),
+            Self::Ar => include_str!(concat!(env!("OUT_DIR"), "/ar.texts")),
         }
     }
 }

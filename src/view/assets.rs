@@ -2,13 +2,12 @@
 //! another host.
 //!
 //! A file's address holds a mark of its content, so that an answer may be kept for ever and a new
-//! release is seen at once. Their compressed forms are made once, when the first router is: the
-//! files are small, and the work is not worth a step of the build. Pages themselves are never
-//! compressed: they hold secrets beside what a stranger can put into them (BREACH).
+//! release is seen at once. They are packed when the program is built (`build.rs`). Pages themselves
+//! are never packed: they hold secrets beside what a stranger can put into them (BREACH).
 
-use std::{io::Write as _, sync::LazyLock};
+use std::sync::LazyLock;
 
-/// A file as it is written.
+/// A file as it was built.
 #[derive(Debug)]
 struct Source {
     /// What comes before the mark, such as `app`.
@@ -16,29 +15,34 @@ struct Source {
     /// What comes after it, such as `css`.
     extension: &'static str,
     content_type: &'static str,
-    body: &'static str,
+    plain: &'static [u8],
+    gzip: &'static [u8],
+    brotli: &'static [u8],
+}
+
+/// A file of `build.rs`.
+macro_rules! built {
+    ($name:literal) => {
+        include_bytes!(concat!(env!("OUT_DIR"), "/", $name))
+    };
 }
 
 const CSS: Source = Source {
     name: "app",
     extension: "css",
     content_type: "text/css; charset=utf-8",
-    body: include_str!("../../static/app.css"),
+    plain: built!("app.css"),
+    gzip: built!("app.css.gz"),
+    brotli: built!("app.css.br"),
 };
 
-/// What all pages gain from a script, the way to passkeys, and the captcha, in one: a page asks
-/// for one script, whatever it needs of it. Each part looks for what it serves and leaves every
-/// other page alone.
 const JS: Source = Source {
     name: "app",
     extension: "js",
     content_type: "text/javascript; charset=utf-8",
-    body: concat!(
-        include_str!("../../static/app.js"),
-        include_str!("../../static/passkey.js"),
-        include_str!("../../static/captcha.js"),
-        include_str!("../../static/account.js"),
-    ),
+    plain: built!("app.js"),
+    gzip: built!("app.js.gz"),
+    brotli: built!("app.js.br"),
 };
 
 static ALL: LazyLock<[Asset; 2]> = LazyLock::new(|| [Asset::new(&CSS), Asset::new(&JS)]);
@@ -94,22 +98,15 @@ pub struct Asset {
     pub path: String,
     /// Its `Content-Type`.
     pub content_type: &'static str,
-    plain: &'static [u8],
-    gzip: Vec<u8>,
-    brotli: Vec<u8>,
     source: &'static Source,
 }
 
 impl Asset {
     fn new(source: &'static Source) -> Self {
-        let plain = source.body.as_bytes();
-        let mark = fingerprint(plain);
+        let mark = fingerprint(source.plain);
         Self {
             path: format!("/static/{}.{mark:016x}.{}", source.name, source.extension),
             content_type: source.content_type,
-            plain,
-            gzip: gzip(plain),
-            brotli: brotli(plain),
             source,
         }
     }
@@ -147,29 +144,13 @@ impl Asset {
 
     /// What it holds, packed.
     #[must_use]
-    pub fn body(&'static self, coding: Coding) -> &'static [u8] {
+    pub fn body(&self, coding: Coding) -> &'static [u8] {
         match coding {
-            Coding::Brotli => &self.brotli,
-            Coding::Gzip => &self.gzip,
-            Coding::Identity => self.plain,
+            Coding::Brotli => self.source.brotli,
+            Coding::Gzip => self.source.gzip,
+            Coding::Identity => self.source.plain,
         }
     }
-}
-
-/// Writing into memory fails for nobody; were it to, the file would be sent as it is.
-fn gzip(plain: &[u8]) -> Vec<u8> {
-    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
-    let written = encoder.write_all(plain).and_then(|()| encoder.finish());
-    written.unwrap_or_default()
-}
-
-fn brotli(plain: &[u8]) -> Vec<u8> {
-    let mut packed = Vec::new();
-    let (quality, window) = (11, 22);
-    let mut encoder = brotli::CompressorWriter::new(&mut packed, 4096, quality, window);
-    let written = encoder.write_all(plain).and_then(|()| encoder.flush());
-    drop(encoder);
-    written.map(|()| packed).unwrap_or_default()
 }
 
 /// FNV-1a, 64 bits. It tells releases apart and protects nothing.

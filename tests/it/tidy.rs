@@ -44,7 +44,7 @@ const LAYER_EXCEPTIONS: [(&str, &str); 1] = [
 const TOPS: [(&str, &[&str]); 3] = [("cli", &[]), ("http", &["cli"]), ("jobs", &["cli"])];
 
 /// Third-party crates and the places that may name them: files, or folders with their module.
-const OWNERS: [(&str, &[&str]); 42] = [
+const OWNERS: [(&str, &[&str]); 40] = [
     ("anyhow", &["cli", "main"]),
     ("argon2", &["crypto"]),
     ("argon2_rust", &["crypto"]),
@@ -52,11 +52,9 @@ const OWNERS: [(&str, &[&str]); 42] = [
     ("axum", &["http", "cli/serve", "cli/listener"]),
     ("axum_extra", &["http"]),
     ("bcrypt", &["crypto"]),
-    ("brotli", &["view/assets"]),
     ("clap", &["cli"]),
     ("cssparser", &["domain/tenant/style"]),
     ("deadpool_postgres", &["db"]),
-    ("flate2", &["view/assets"]),
     ("governor", &["http"]),
     ("http_body_util", &["http"]),
     ("hyper", &["cli/serve", "cli/listener"]),

@@ -37,8 +37,8 @@ fn a_coding_counts_where_it_is_named_and_not_refused() {
 
 #[test]
 fn an_asset_changes_its_address_with_its_content() {
-    const A: Source = Source { name: "a", extension: "css", content_type: "text/css", body: "a" };
-    const B: Source = Source { name: "a", extension: "css", content_type: "text/css", body: "b" };
+    const A: Source = Source { plain: b"a", ..CSS };
+    const B: Source = Source { plain: b"b", ..CSS };
     assert_ne!(Asset::new(&A).path, Asset::new(&B).path);
     let rest = Asset::css().path.strip_prefix("/static/app.").unwrap();
     assert_eq!(rest.split_once('.').map(|(mark, kind)| (mark.len(), kind)), Some((16, "css")));

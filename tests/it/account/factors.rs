@@ -5,8 +5,10 @@ use serde_json::{Value, json};
 use super::{EVE, GRACE, Room, assert_ids, between, signed_in, to};
 use crate::support::{
     Answer, PASSWORD,
+    applications::encoded,
     authenticator::Authenticator as Device,
     factors::{Authenticator, STEP},
+    together,
 };
 
 const ORIGIN: &str = "http://localhost:8080";
@@ -239,6 +241,32 @@ async fn new_backup_codes_end_the_old_ones_and_a_reload_makes_no_third_set() {
     let old = other.verify(&step, "backup_code", &enrolled.backup_codes[0]).await;
     old.failed();
     other.verify(&step, "backup_code", &new[0]).await.accepted();
+}
+
+/// The same form pressed many times at once: one answer has codes, and they are the ones that count.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_forms_for_backup_codes_sent_at_once_one_makes_a_set_and_it_stays() {
+    let mut room = Room::new().await;
+    room.world.enrol_totp(&room.acme, &mut room.browser).await;
+    room.world.advance(STEP);
+    let page = room.see("/backup-codes").await;
+    let replaces = between(&page, "name=\"replaces\" value=\"", "\"").to_owned();
+    let proof = room.world.csrf(&room.acme, &room.browser).await;
+    let form = encoded(&[("proof", proof.as_str()), ("replaces", &replaces)]);
+    let presses = (0..10).map(|_| {
+        let (mut browser, form) = (room.browser.clone(), form.clone());
+        async move { browser.post_form("/t/acme/account/backup-codes", &form).await }
+    });
+    let answers = together(presses).await;
+    let (shown, others): (Vec<Answer>, Vec<Answer>) =
+        answers.into_iter().partition(|answer| answer.status == 200);
+    assert_eq!(shown.len(), 1);
+    for other in &others {
+        assert_eq!(to(other), "/t/acme/account/security?note=codes_made");
+    }
+    let mut other = room.world.client();
+    let step = other.challenge("acme", GRACE).await;
+    other.verify(&step, "backup_code", &codes(&shown[0])[0]).await.accepted();
 }
 
 #[tokio::test]

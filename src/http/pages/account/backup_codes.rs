@@ -10,6 +10,7 @@ use super::{
     security,
 };
 use crate::{
+    clock::Timestamp,
     domain::factor::Method,
     error::{Error, Result},
     flows::factors::{self, BackupCodes, Enrolled, Overview},
@@ -67,12 +68,10 @@ pub(super) async fn ask(door: Door, query: Result<Query<Seen>>) -> Response {
 
 pub(super) async fn make(door: Door, body: Result<Form<CodesForm>>) -> Response {
     sent(door, body, Place::BackupCodes, async |owner: &Owner, body: CodesForm| {
-        owner.me.check_recent()?;
-        if mark(&factors::overview(&owner.me.person).await?) != body.replaces {
-            return Ok(owner.on_to(Place::Security, "codes_made"));
-        }
-        match factors::regenerate_backup_codes(&owner.me).await {
-            Ok(codes) => shown(owner, &codes, false),
+        let seen = body.replaces.parse().ok().map(Timestamp::from_micros);
+        match factors::replace_backup_codes(&owner.me, seen).await {
+            Ok(Some(codes)) => shown(owner, &codes, false),
+            Ok(None) => Ok(owner.on_to(Place::Security, "codes_made")),
             Err(error) => security::refused(owner, error).await,
         }
     })

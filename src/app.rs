@@ -11,7 +11,7 @@ use crate::{
     error::{Context, Error, Result},
     fetch::Fetcher,
     flows::{
-        applications::documents::UnreadDocuments, gate::Gates, keys::Keyring,
+        applications::documents::UnreadDocuments, gate::Gates, keys::Keyring, load::Load,
         oauth::client_keys::ClientKeys, pictures::Tried, remembered::Remembered,
         tenants::TenantCache,
     },
@@ -67,6 +67,8 @@ pub struct App {
     pub mailer: Mailer,
     /// Pages, mails and their words.
     pub view: View,
+    /// Limits on load.
+    pub load: Load,
     /// One at a time for each account.
     pub gates: Arc<Gates>,
     /// Settings of tenants, parsed.
@@ -117,6 +119,7 @@ impl App {
             fetcher: Fetcher::new(&config.allowed_networks, config.mode.is_development()),
             mailer: mailer(&config)?,
             view: View::new(Texts::load()?)?,
+            load: Load::new(&config.limits),
             gates: Arc::default(),
             tenants: TenantCache::default(),
             pictures: Tried::default(),

@@ -143,6 +143,10 @@ pub struct LimitsConfig {
     pub enabled: bool,
     /// Requests a minute from one client network.
     pub requests_per_minute: u32,
+    /// Requests a minute to one tenant.
+    pub tenant_requests_per_minute: u32,
+    /// Requests a minute of one application that has proved who it is.
+    pub application_requests_per_minute: u32,
     /// Open connections, at most.
     pub connections: usize,
 }

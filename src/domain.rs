@@ -7,6 +7,7 @@ pub mod captcha;
 pub mod email;
 pub mod factor;
 pub mod guessing;
+pub mod limits;
 pub mod login;
 pub mod network;
 pub mod oauth;

@@ -3,7 +3,7 @@
 //! A use case takes a [`Cx`] and parsed input, orders the steps, and owns the transactions. What
 //! should happen is decided in `domain`; how it is said is decided in `http`.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use url::form_urlencoded;
 
@@ -39,6 +39,7 @@ pub mod factors_admin;
 pub mod forms;
 pub mod gate;
 pub mod keys;
+pub mod load;
 pub mod login;
 pub mod me;
 pub mod oauth;
@@ -86,6 +87,9 @@ pub struct Caller {
     pub accept_language: Option<String>,
     /// The request's id.
     pub request_id: String,
+    /// How long the client's network has to wait, since it has had its share: only an application
+    /// that proves who it is may go on.
+    pub over: Option<Duration>,
     /// The application that calls, by its own token.
     pub client_id: Option<String>,
     /// The session of this tenant that the browser was in, by its cookie: the handle and the
@@ -103,6 +107,7 @@ impl Caller {
             locale: Locale::En,
             accept_language: None,
             request_id,
+            over: None,
             client_id: None,
             session: None,
         }

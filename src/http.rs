@@ -25,7 +25,7 @@ pub mod frame;
 pub mod headers;
 pub mod health;
 pub mod language;
-pub mod limits;
+mod limits;
 pub mod oauth;
 pub mod openapi;
 pub mod pages;
@@ -56,10 +56,7 @@ pub fn router(app: Arc<App>) -> Router {
         .merge(openapi::routes(&openapi::document()))
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed);
-    let limits = Arc::new(limits::Limits::new(&app.config.limits));
-    router
-        .layer(middleware::from_fn_with_state((Arc::clone(&app), limits), frame::frame))
-        .with_state(app)
+    router.layer(middleware::from_fn_with_state(Arc::clone(&app), frame::frame)).with_state(app)
 }
 
 async fn not_found() -> Error {

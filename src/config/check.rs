@@ -283,6 +283,9 @@ impl Check {
         LimitsConfig {
             enabled: self.switch("limits.enabled", true),
             requests_per_minute: self.small("limits.requests_per_minute", 600),
+            tenant_requests_per_minute: self.small("limits.tenant_requests_per_minute", 60_000),
+            application_requests_per_minute: self
+                .small("limits.application_requests_per_minute", 60_000),
             connections: self.count("limits.connections", 1024),
         }
     }

@@ -76,6 +76,8 @@ pub(super) const SETTINGS: &[Setting] = &[
     text("passwords.breach_service", "an http or https address, or nothing"),
     Setting { name: "limits.enabled", form: Form::Switch },
     whole("limits.requests_per_minute", 1, 1_000_000),
+    whole("limits.tenant_requests_per_minute", 1, 10_000_000),
+    whole("limits.application_requests_per_minute", 1, 10_000_000),
     whole("limits.connections", 1, 1_000_000),
     Setting {
         name: "outbound.allowed_networks",

@@ -116,6 +116,12 @@ fn load_and_observation(config: &Config, name: &str) -> Option<Value> {
         "database.wait_seconds" => Some(whole(config.database.wait.as_secs())),
         "limits.enabled" => Some(Value::Boolean(config.limits.enabled)),
         "limits.requests_per_minute" => Some(whole(config.limits.requests_per_minute)),
+        "limits.tenant_requests_per_minute" => {
+            Some(whole(config.limits.tenant_requests_per_minute))
+        }
+        "limits.application_requests_per_minute" => {
+            Some(whole(config.limits.application_requests_per_minute))
+        }
         "limits.connections" => Some(count(config.limits.connections)),
         "outbound.allowed_networks" => {
             Some(list(config.allowed_networks.iter().map(|it| text(it.to_string()))))

@@ -8,17 +8,12 @@
 
 use std::time::Duration;
 
-use crate::clock::Timestamp;
+use crate::{clock::Timestamp, domain::limits::Limit};
 
 /// Failures in a row that cost nothing.
 pub const FREE_FAILURES: u32 = 4;
 /// Failures in a row after which only a reset helps.
 pub const MAX_FAILURES: u32 = 100;
-/// Failures of one client network within [`WINDOW`] that are borne.
-pub const NETWORK_FAILURES: u32 = 60;
-/// The span over which a client network's failures are counted.
-pub const WINDOW: Duration = Duration::from_mins(15);
-
 /// How long failures in a row are remembered after the last of them; alike for addresses with and
 /// without an account, so that a count never tells which it is.
 pub const MEMORY: Duration = Duration::from_secs(30 * 86_400);
@@ -57,11 +52,13 @@ pub fn account_wait(count: Option<Count>, now: Timestamp) -> Option<Duration> {
     rest(count.last_at + delay(count.failures), now)
 }
 
-/// How long a client network must wait at `now`; `None`: it need not.
+/// How long must be waited at `now` where what was counted in the present window has reached a
+/// limit; `None`: not at all.
 #[must_use]
-pub fn network_wait(count: Option<Count>, limit: u32, now: Timestamp) -> Option<Duration> {
-    let count = count.filter(|count| count.failures >= limit)?;
-    rest(count.first_at + WINDOW, now)
+pub fn window_wait(count: Option<Count>, limit: Limit, now: Timestamp) -> Option<Duration> {
+    let policy = limit.policy();
+    let count = count.filter(|count| count.failures >= policy.amount)?;
+    rest(count.first_at + policy.window, now)
 }
 
 fn rest(until: Timestamp, now: Timestamp) -> Option<Duration> {
@@ -72,8 +69,8 @@ fn rest(until: Timestamp, now: Timestamp) -> Option<Duration> {
 mod tests {
     use std::time::Duration;
 
-    use super::{Count, WINDOW, account_wait, delay, network_wait};
-    use crate::clock::Timestamp;
+    use super::{Count, account_wait, delay, window_wait};
+    use crate::{clock::Timestamp, domain::limits::Limit};
 
     const T0: Timestamp = Timestamp::from_micros(1_700_000_000_000_000);
 
@@ -109,9 +106,11 @@ mod tests {
 
     #[test]
     fn a_network_waits_for_the_end_of_its_window() {
-        assert_eq!(network_wait(Some(count(59)), 60, T0), None);
-        assert_eq!(network_wait(Some(count(60)), 60, T0), Some(WINDOW));
-        assert_eq!(network_wait(Some(count(600)), 60, T0 + WINDOW), None);
+        let wait = |failures, now| window_wait(Some(count(failures)), Limit::WrongPasswords, now);
+        let window = Limit::WrongPasswords.policy().window;
+        assert_eq!(wait(59, T0), None);
+        assert_eq!(wait(60, T0), Some(window));
+        assert_eq!(wait(600, T0 + window), None);
     }
 
     #[test]

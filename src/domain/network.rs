@@ -1,7 +1,10 @@
 //! The network that a client's address belongs to: what is counted, since one host of IPv6 has
 //! many addresses. And which addresses are of the public internet.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::{
+    fmt,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+};
 
 /// A client's address and the network it is counted by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,16 +29,49 @@ impl ClientAddress {
         self.0.map(|address| address.to_string()).unwrap_or_default()
     }
 
-    /// The network counted by: an IPv4 address alone, an IPv6 address by its first 64 bits.
+    /// The network counted by, as text; empty where there is none.
     #[must_use]
     pub fn network(self) -> String {
+        self.near().map(|network| network.to_string()).unwrap_or_default()
+    }
+
+    /// The network counted by: an IPv4 address alone, an IPv6 address by its first 64 bits, which
+    /// one host has for itself.
+    #[must_use]
+    pub fn near(self) -> Option<Network> {
+        self.0.map(|address| match address {
+            IpAddr::V4(address) => Network::V4(address),
+            IpAddr::V6(address) => Network::V6(address.to_bits() & (u128::MAX << 64), 64),
+        })
+    }
+
+    /// The first 48 bits of an IPv6 address, which one customer of a provider may have for himself;
+    /// IPv4 addresses are too few for anything of that kind.
+    #[must_use]
+    pub fn wide(self) -> Option<Network> {
         match self.0 {
-            None => String::new(),
-            Some(IpAddr::V4(address)) => address.to_string(),
             Some(IpAddr::V6(address)) => {
-                let first = address.to_bits() & (u128::MAX << 64);
-                format!("{}/64", Ipv6Addr::from_bits(first))
+                Some(Network::V6(address.to_bits() & (u128::MAX << 80), 48))
             }
+            _ => None,
+        }
+    }
+}
+
+/// A block of addresses that is counted as one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Network {
+    /// One address.
+    V4(Ipv4Addr),
+    /// The addresses that begin like this one, in so many bits.
+    V6(u128, u8),
+}
+
+impl fmt::Display for Network {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::V4(address) => address.fmt(f),
+            Self::V6(first, bits) => write!(f, "{}/{bits}", Ipv6Addr::from_bits(*first)),
         }
     }
 }
@@ -156,6 +192,18 @@ mod tests {
         assert_eq!(network("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::/64");
         assert_eq!(network("2001:db8:1:2:ffff::1"), network("2001:db8:1:2::7"));
         assert_ne!(network("2001:db8:1:2::1"), network("2001:db8:1:3::1"));
+    }
+
+    #[test]
+    fn a_customer_of_a_provider_is_counted_by_48_bits() {
+        let wide = |text: &str| {
+            ClientAddress::of(text.parse().unwrap()).wide().map(|network| network.to_string())
+        };
+        assert_eq!(wide("2001:db8:1:2:3:4:5:6").as_deref(), Some("2001:db8:1::/48"));
+        assert_eq!(wide("2001:db8:1:ffff::1"), wide("2001:db8:1::7"));
+        assert_ne!(wide("2001:db8:1::1"), wide("2001:db8:2::1"));
+        assert_eq!(wide("192.0.2.1"), None);
+        assert_eq!(ClientAddress::none().wide(), None);
     }
 
     #[test]

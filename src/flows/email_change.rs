@@ -13,6 +13,7 @@ use crate::{
     domain::{
         audit::{Action, Actor, Event, Target},
         email::Email,
+        limits::Limit,
         registration::takes_domain,
         ticket::Purpose,
         user::{IdentitySource, User, UserStatus},
@@ -37,10 +38,6 @@ const PROOF: Duration = Duration::from_hours(24);
 const VETO: Duration = Duration::from_hours(24 * 7);
 const HOUR: Duration = Duration::from_hours(1);
 const DAY: Duration = Duration::from_hours(24);
-/// Changes that one account may ask for in an hour.
-const REQUESTS_PER_HOUR: u32 = 5;
-/// Mails about changes to one new address in an hour.
-const MAILS_PER_HOUR: u32 = 3;
 
 /// A change that is asked for, with the tokens of its two links.
 #[derive(Debug, Clone)]
@@ -83,7 +80,7 @@ async fn record(tx: &mut Tx, me: &Me, wish: &Wish) -> Result<()> {
         return Err(Error::refused(Code::NotAuthenticated));
     }
     let asker = user.id.to_string();
-    if !outbox::may_mail(tx, cx, "email_change", &asker, REQUESTS_PER_HOUR).await? {
+    if !outbox::may_mail(tx, cx, Limit::AddressChanges, &asker).await? {
         return Err(Error::Throttled { retry: HOUR });
     }
     let new = New {
@@ -121,7 +118,7 @@ async fn record(tx: &mut Tx, me: &Me, wish: &Wish) -> Result<()> {
 async fn mail_to_new(tx: &mut Tx, me: &Me, wish: &Wish) -> Result<Option<crate::db::Query>> {
     let cx = me.cx();
     let owner = store::users::by_email(tx, cx.tenant.id, wish.email.key()).await?;
-    if !outbox::may_mail(tx, cx, "email_change_to", wish.email.key(), MAILS_PER_HOUR).await? {
+    if !outbox::may_mail(tx, cx, Limit::AddressChangeMails, wish.email.key()).await? {
         return Ok(None);
     }
     let mail = if let Some(owner) = &owner {

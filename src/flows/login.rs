@@ -15,7 +15,8 @@ use crate::{
         audit::{Action, Actor, Event, Target},
         email::Email,
         factor::Method,
-        guessing::{self, NETWORK_FAILURES},
+        guessing,
+        limits::Limit,
         login::{Account, Decision, Facts, Proof, decide},
         password::Password,
         session::Persistence,
@@ -268,7 +269,7 @@ fn must_wait(found: &Found, cx: &Cx) -> Option<Duration> {
         return guessing::account_wait(found.trusted_count, cx.now);
     }
     let account = guessing::account_wait(found.account_count, cx.now);
-    account.max(guessing::network_wait(found.network_count, NETWORK_FAILURES, cx.now))
+    account.max(guessing::window_wait(found.network_count, Limit::WrongPasswords, cx.now))
 }
 
 /// Checks the password against what there is: the account's hash, else the newest pending
@@ -343,7 +344,7 @@ impl Step<'_> {
             cx.record(event)?,
         ];
         if found.device.is_none() && found.trusted_device.is_none() {
-            let (network, window) = (self.search.network, guessing::WINDOW);
+            let (network, window) = (self.search.network, Limit::WrongPasswords.policy().window);
             queries.push(store::attempts::add_in_window(cx.tenant.id, network, window, cx.now));
         }
         let pending = found.pending.as_ref().filter(|_| proof == Proof::Pending);

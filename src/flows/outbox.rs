@@ -7,6 +7,7 @@ use crate::{
     clock::Timestamp,
     crypto::opaque::digest_text,
     db::{Query, Tx},
+    domain::limits::Limit,
     error::{Context, Error, Result},
     flows::{Cx, brand, tenants},
     id::MailId,
@@ -51,31 +52,26 @@ pub fn mail(cx: &Cx, to: Recipient<'_>, message: &Message) -> Result<Query> {
     Ok(store::outbox::insert(cx.tenant.id, new))
 }
 
-/// Counts one more mail of a kind to an address, and says whether it may go out: at most
-/// `per_hour` in an hour. The count is atomic over all nodes.
+/// Counts one more mail to an address, and says whether it may go out. The count is atomic over all
+/// nodes.
 ///
 /// # Errors
 /// Where the database fails.
-pub async fn may_mail(tx: &mut Tx, cx: &Cx, kind: &str, key: &str, per_hour: u32) -> Result<bool> {
-    Ok(mail_wait(tx, cx, kind, key, per_hour).await?.is_none())
+pub async fn may_mail(tx: &mut Tx, cx: &Cx, limit: Limit, key: &str) -> Result<bool> {
+    Ok(mail_wait(tx, cx, limit, key).await?.is_none())
 }
 
 /// As [`may_mail`], and how long the next mail has to wait; `None`: this one may go out.
 ///
 /// # Errors
 /// Where the database fails.
-pub async fn mail_wait(
-    tx: &mut Tx,
-    cx: &Cx,
-    kind: &str,
-    key: &str,
-    per_hour: u32,
-) -> Result<Option<Duration>> {
-    let subject = digest_text(&["mail", kind, key]);
-    let count = store::attempts::add_in_window(cx.tenant.id, subject, HOUR, cx.now)
+pub async fn mail_wait(tx: &mut Tx, cx: &Cx, limit: Limit, key: &str) -> Result<Option<Duration>> {
+    let policy = limit.policy();
+    let subject = digest_text(&["mail", policy.name, key]);
+    let count = store::attempts::add_in_window(cx.tenant.id, subject, policy.window, cx.now)
         .one::<crate::domain::guessing::Count>(tx)
         .await?;
-    Ok((count.failures > per_hour).then(|| (count.first_at + HOUR).since(cx.now)))
+    Ok((count.failures > policy.amount).then(|| (count.first_at + policy.window).since(cx.now)))
 }
 
 /// How many mails are claimed at once.

@@ -10,7 +10,8 @@ use crate::{
     domain::{
         audit::{Action, Actor, Event, Target},
         email::Email,
-        guessing::{self, Count, WINDOW},
+        guessing::{self, Count},
+        limits::Limit,
         password::{Password, PasswordContext, PasswordFault, faults},
         ticket::{MAX_RESET_TICKETS, Purpose},
         user::{IdentitySource, User, UserStatus},
@@ -27,10 +28,6 @@ use crate::{
 
 /// The name that no password may hold.
 const PRODUCT: &str = "Countersign";
-/// Reset mails to one account in an hour.
-const RESETS_PER_HOUR: u32 = 3;
-/// Wrong mailed tokens of one client network within the guessing window.
-const WRONG_TOKENS: u32 = 30;
 const ONLY_RESET: [Purpose; 2] = [Purpose::ResetPassword, Purpose::ResetPassword];
 
 /// Whom a new password is for.
@@ -127,7 +124,7 @@ async fn request_reset(
     token: &Token,
 ) -> Result<()> {
     let user = store::users::by_email(tx, cx.tenant.id, email.key()).await?;
-    let in_time = outbox::may_mail(tx, cx, "reset_password", email.key(), RESETS_PER_HOUR).await?;
+    let in_time = outbox::may_mail(tx, cx, Limit::ResetMails, email.key()).await?;
     let target = Target::User(user.as_ref().map(|user| user.id));
     let event = |reason: &str| {
         Event::failure(Action::PasswordResetRequested, Actor::Anonymous, target.clone(), reason)
@@ -367,7 +364,7 @@ pub async fn check_token_guessing(cx: &Cx) -> Result<()> {
             Box::pin(store::attempts::count(tx, *tenant, *subject))
         })
         .await?;
-    match guessing::network_wait(count, WRONG_TOKENS, cx.now) {
+    match guessing::window_wait(count, Limit::WrongTokens, cx.now) {
         Some(retry) => Err(Error::Throttled { retry }),
         None => Ok(()),
     }
@@ -382,7 +379,8 @@ pub async fn wrong_token(cx: &Cx) -> Result<Error> {
     cx.app
         .db
         .write(input, |tx, (tenant, subject, now): &(_, _, Timestamp)| {
-            let query = store::attempts::add_in_window(*tenant, *subject, WINDOW, *now);
+            let window = Limit::WrongTokens.policy().window;
+            let query = store::attempts::add_in_window(*tenant, *subject, window, *now);
             Box::pin(query.one::<Count>(tx))
         })
         .await?;

@@ -9,6 +9,7 @@ use crate::{
     domain::{
         audit::{Action, Actor, Event, Target},
         email::Email,
+        limits::Limit,
         password::Password,
         registration::{
             LIFETIME, MAX_PENDING, MAX_PENDING_FROM_NETWORK, custom_data_faults, takes_domain,
@@ -28,13 +29,6 @@ use crate::{
     store::{self, registrations::Registration, tickets::Ticket},
     text::Locale,
 };
-
-/// Verification mails to one address from one client network in an hour.
-const MAILS_PER_NETWORK: u32 = 3;
-/// Verification mails to one address in an hour.
-const MAILS_PER_HOUR: u32 = 10;
-/// Mails to the owner of an account about registrations with his address, in an hour.
-const NOTICES_PER_HOUR: u32 = 1;
 
 /// A parsed request for an account.
 #[derive(Debug, Clone)]
@@ -116,9 +110,6 @@ pub async fn register(cx: &Cx, input: Input) -> Result<Registered> {
     Ok(Registered { user, state: state(cx) })
 }
 
-/// How often an hour a link for an address may be asked for, whether there is anything to prove.
-const AGAIN_PER_HOUR: u32 = 10;
-
 /// Mails the link that proves an address once more, where one is waited for: of the newest
 /// registration, or of an account. The answer never tells whether a mail goes out.
 ///
@@ -132,7 +123,7 @@ pub async fn again(cx: &Cx, email: &Email) -> Result<()> {
             Box::pin(async move {
                 let tenant = cx.tenant.id;
                 // Counted for every address alike: a commit that waits for the disk tells nothing.
-                if !outbox::may_mail(tx, cx, "verify_again", key, AGAIN_PER_HOUR).await? {
+                if !outbox::may_mail(tx, cx, Limit::VerificationAgain, key).await? {
                     return Ok(Vec::new());
                 }
                 let queries = match store::users::by_email(tx, tenant, key).await? {
@@ -218,7 +209,7 @@ async fn record(tx: &mut Tx, cx: &Cx, pending: &Registration, token: &Token) -> 
                 "account_exists",
             ))?);
             let key = &owner.email_key;
-            if outbox::may_mail(tx, cx, "account_exists", key, NOTICES_PER_HOUR).await? {
+            if outbox::may_mail(tx, cx, Limit::AccountExistsMails, key).await? {
                 let message =
                     Message::AccountExists { requested_at: cx.now.micros(), sign_in_link: None };
                 queries.push(outbox::mail(cx, password::recipient(cx, &owner), &message)?);
@@ -276,8 +267,8 @@ fn hold(cx: &Cx, it: &Registration) -> Vec<Query> {
 /// A stranger must not use up what the owner of the address needs, nor fill his mailbox.
 async fn may_mail(tx: &mut Tx, cx: &Cx, key: &str) -> Result<bool> {
     let from_here = format!("{key} {}", cx.caller.address.network());
-    Ok(outbox::may_mail(tx, cx, "verify_email_network", &from_here, MAILS_PER_NETWORK).await?
-        && outbox::may_mail(tx, cx, "verify_email", key, MAILS_PER_HOUR).await?)
+    Ok(outbox::may_mail(tx, cx, Limit::VerificationMailsFromNetwork, &from_here).await?
+        && outbox::may_mail(tx, cx, Limit::VerificationMails, key).await?)
 }
 
 /// The rows of a token that proves a registration, and of its mail.

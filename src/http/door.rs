@@ -69,6 +69,7 @@ impl Door {
             id: String::new(),
             now: Timestamp::from_micros(0),
             client: ClientAddress::none(),
+            over: None,
         });
         Self {
             app: Arc::clone(app),
@@ -127,6 +128,7 @@ impl Door {
             locale: Locale::En,
             accept_language: text(&self.headers, header::ACCEPT_LANGUAGE).map(str::to_owned),
             request_id: self.facts.id.clone(),
+            over: self.facts.over,
             client_id: None,
             session: None,
         }
@@ -139,8 +141,9 @@ impl Door {
     /// `cross_site_request`, `invalid_client_token`, `tenant_not_found`, `tenant_suspended`.
     pub async fn open(&self) -> Result<Cx> {
         self.refuse_cross_site()?;
-        let cx = self.cx(tenants::resolve(&self.app, &self.slug).await?);
+        let cx = self.cx(self.tenant().await?);
         if !has_bearer(&self.headers) {
+            self.refuse_over()?;
             return if cx.tenant.settings.require_client_token {
                 Err(Error::refused(Code::InvalidClientToken))
             } else {
@@ -187,7 +190,7 @@ impl Door {
     /// `cross_site_request`, `tenant_not_found`, `tenant_suspended`.
     pub async fn open_page(&self) -> Result<Cx> {
         self.refuse_cross_site()?;
-        let cx = self.cx(tenants::resolve(&self.app, &self.slug).await?);
+        let cx = self.cx(self.tenant().await?);
         let fallback = cx.mail_locale(None);
         let caller = speaking((*cx.caller).clone(), self.locale(fallback));
         Ok(Cx { caller: Arc::new(caller), ..cx })
@@ -198,7 +201,29 @@ impl Door {
     /// # Errors
     /// `tenant_not_found`, `tenant_suspended`.
     pub async fn open_to_all(&self) -> Result<Cx> {
-        Ok(self.cx(tenants::resolve(&self.app, &self.slug).await?))
+        Ok(self.cx(self.tenant().await?))
+    }
+
+    /// The tenant that the path names: in use, and not flooded with requests.
+    ///
+    /// # Errors
+    /// `tenant_not_found`, `tenant_suspended`, `too_many_attempts`.
+    pub async fn tenant(&self) -> Result<Arc<Tenant>> {
+        let tenant = tenants::resolve(&self.app, &self.slug).await?;
+        self.app.load.tenant(tenant.id)?;
+        Ok(tenant)
+    }
+
+    /// Refuses a request whose network has had its share, where no application has to prove who it
+    /// is.
+    ///
+    /// # Errors
+    /// `too_many_attempts`.
+    pub fn refuse_over(&self) -> Result<()> {
+        match self.facts.over {
+            Some(retry) => Err(Error::Throttled { retry }),
+            None => Ok(()),
+        }
     }
 
     /// What the request itself says of the language that its reader wishes for.

@@ -12,13 +12,13 @@ use axum::{
 use futures_util::FutureExt as _;
 use tracing::Instrument as _;
 
-use super::{address, error, headers, limits::Limits, pages};
+use super::{address, error, headers, limits, pages};
 use crate::{
     app::App,
     clock::{Stopwatch, Timestamp},
     domain::network::ClientAddress,
     error::{Code, Error},
-    flows::fresh_id,
+    flows::{fresh_id, load::Verdict},
     id::RequestId,
 };
 
@@ -35,37 +35,39 @@ pub struct Facts {
     pub now: Timestamp,
     /// From where.
     pub client: ClientAddress,
+    /// How long its network has to wait, where only an application that proves who it is may go on.
+    pub over: Option<Duration>,
 }
 
 /// Runs a request with everything around it.
-pub async fn frame(
-    State((app, limits)): State<(Arc<App>, Arc<Limits>)>,
-    mut request: Request,
-    next: Next,
-) -> Response {
+pub async fn frame(State(app): State<Arc<App>>, mut request: Request, next: Next) -> Response {
     let watch = Stopwatch::start();
     address::take_off_claims(&app.config, &mut request);
-    let facts = facts(&app, &request);
+    let mut facts = facts(&app, &request);
     let method = request.method().clone();
     let person = pages::is_page(request.uri().path()).then(|| request.headers().clone());
     let route = request
         .extensions()
         .get::<MatchedPath>()
         .map_or_else(|| "unmatched".to_owned(), |path| path.as_str().to_owned());
+    let asked = limits::Asked { method: &method, route: &route, headers: request.headers() };
+    let verdict = limits::count(&app.load, &mut facts, asked);
     request.extensions_mut().insert(facts.clone());
     let span = tracing::info_span!(
         "request", %method, route, request_id = facts.id, tenant = tracing::field::Empty
     );
     let response = async {
-        let limited = if is_counted(&route) { limits.check(facts.client) } else { Ok(()) };
-        let mut response = match limited {
-            Ok(()) => run(request, next).await,
-            Err(throttled) => throttled.into_response(),
+        let mut response = match verdict {
+            Verdict::Over { retry, .. } => Error::Throttled { retry }.into_response(),
+            Verdict::Unlimited | Verdict::Within(_) => run(request, next).await,
         };
         if let Some(headers) = &person {
             error::at_page(&mut response, || pages::stray_look(&app, headers));
         }
         let mut response = error::render(&app, &facts, response);
+        if let Verdict::Within(left) | Verdict::Over { left, .. } = verdict {
+            limits::tell(response.headers_mut(), left);
+        }
         headers::secure(response.headers_mut(), app.config.public_url.scheme() == "https");
         if let Ok(id) = HeaderValue::from_str(&facts.id) {
             response.headers_mut().insert(REQUEST_ID, id);
@@ -80,11 +82,6 @@ pub async fn frame(
     metrics::counter!("countersign_requests_total", &labels).increment(1);
     metrics::histogram!("countersign_request_seconds", &labels).record(watch.elapsed());
     response
-}
-
-/// What asks whether the server lives is not load.
-fn is_counted(route: &str) -> bool {
-    !route.starts_with("/health") && !route.starts_with("/static")
 }
 
 async fn run(request: Request, next: Next) -> Response {
@@ -108,7 +105,8 @@ fn facts(app: &App, request: &Request) -> Facts {
     };
     let id = given_id(request.headers()).unwrap_or_else(fresh);
     let trusted = &app.config.trusted_proxies;
-    Facts { id, now, client: address::client(request.extensions(), request.headers(), trusted) }
+    let client = address::client(request.extensions(), request.headers(), trusted);
+    Facts { id, now, client, over: None }
 }
 
 /// An id that came with the request: 8 to 128 letters, digits, dots, dashes or underscores.

@@ -1,55 +1,119 @@
-//! Limits on load, per client network and in memory: they guard the machine, not secrets. What
-//! guards secrets is in `domain::guessing` and is shared by all nodes.
+//! Which limits on load hold for a request, and how an answer tells what is left of them.
+//!
+//! The headers are those of draft-ietf-httpapi-ratelimit-headers: `RateLimit-Policy` and
+//! `RateLimit`, and the three older ones that most clients read.
 
-use std::{
-    num::NonZeroU32,
-    sync::atomic::{AtomicU32, Ordering},
-    time::Duration,
-};
+use std::time::Duration;
 
-use governor::{
-    DefaultKeyedRateLimiter, Quota, RateLimiter,
-    clock::{Clock, DefaultClock},
-};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 
 use crate::{
-    config::LimitsConfig,
-    domain::network::ClientAddress,
-    error::{Error, Result},
+    domain::limits::Limit,
+    flows::load::{Left, Load, Verdict},
 };
 
-/// Requests after which networks that have gone quiet are forgotten.
-const SWEEP: u32 = 10_000;
+use super::frame::Facts;
 
-/// The limits of this node.
-#[derive(Debug)]
-pub struct Limits {
-    networks: Option<DefaultKeyedRateLimiter<String>>,
-    seen: AtomicU32,
+const POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
+const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
+const LIMIT: HeaderName = HeaderName::from_static("ratelimit-limit");
+const REMAINING: HeaderName = HeaderName::from_static("ratelimit-remaining");
+const RESET: HeaderName = HeaderName::from_static("ratelimit-reset");
+
+/// What every request counts for.
+const ALWAYS: [Limit; 2] = [Limit::Requests, Limit::RequestsWide];
+
+/// Counts a request, and notes in its facts where only an application may go on.
+pub(super) fn count(load: &Load, facts: &mut Facts, request: Asked<'_>) -> Verdict {
+    if !request.is_counted() {
+        return Verdict::Unlimited;
+    }
+    let more = request.more();
+    let limits: Vec<Limit> = ALWAYS.into_iter().chain(more).collect();
+    match load.network(facts.client, &limits) {
+        Verdict::Over { left, retry } if request.may_prove() && load.may_prove(facts.client) => {
+            facts.over = Some(retry);
+            Verdict::Within(left)
+        }
+        verdict => verdict,
+    }
 }
 
-impl Limits {
-    /// Limits as configured; none where they are switched off.
-    #[must_use]
-    pub fn new(config: &LimitsConfig) -> Self {
-        let rate = NonZeroU32::new(config.requests_per_minute).filter(|_| config.enabled);
-        Self {
-            networks: rate.map(|rate| RateLimiter::keyed(Quota::per_minute(rate))),
-            seen: AtomicU32::new(0),
+/// What is known of a request before its handler runs.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Asked<'a> {
+    pub(super) method: &'a Method,
+    pub(super) route: &'a str,
+    pub(super) headers: &'a HeaderMap,
+}
+
+impl Asked<'_> {
+    /// What asks whether the server lives is not load.
+    fn is_counted(self) -> bool {
+        !self.route.starts_with("/health") && !self.route.starts_with("/static")
+    }
+
+    /// The limit that holds for its endpoint besides.
+    fn more(self) -> Option<Limit> {
+        let end = self.route.rsplit('/').next().unwrap_or_default();
+        if *self.method == Method::GET {
+            return match end {
+                "captcha" => Some(Limit::Puzzles),
+                // By its token an address is proved, or what a link was mailed for is shown.
+                "verify-email" | "reset-password" | "change-email" => Some(Limit::Credentials),
+                _ => None,
+            };
+        }
+        match end {
+            "login" | "authenticate" | "verify" | "reset" | "mfa" | "reauthenticate"
+            | "confirm" | "finish" | "passkey" | "verify-email" | "reset-password" | "device"
+            | "change-email" => Some(Limit::Credentials),
+            "register" if !self.route.contains("/oauth/") && !self.route.contains("/mfa/") => {
+                Some(Limit::NewAccounts)
+            }
+            "forgot-password" | "forgot" => Some(Limit::MailRequests),
+            _ => None,
         }
     }
 
-    /// Counts a request.
-    ///
-    /// # Errors
-    /// [`Error::Throttled`] where the client's network has had its share.
-    pub fn check(&self, client: ClientAddress) -> Result<()> {
-        let Some(networks) = &self.networks else { return Ok(()) };
-        if self.seen.fetch_add(1, Ordering::Relaxed) % SWEEP == SWEEP - 1 {
-            networks.retain_recent();
+    /// Whether an application may prove there who it is, before anything else happens.
+    fn may_prove(self) -> bool {
+        let has_header = self.headers.contains_key(header::AUTHORIZATION);
+        let is_post = *self.method == Method::POST;
+        let of_tenant = "/api/v1/auth/tenants/{tenant_slug}/";
+        let Some((_, endpoint)) = self.route.split_once("/oauth/") else {
+            let calls = self.route.starts_with(of_tenant) && is_post;
+            let is_own = self.route.starts_with("/api/v1/me");
+            return has_header && (calls || is_own);
+        };
+        match endpoint {
+            "token" | "introspect" | "revoke" | "par" | "device_authorization" => is_post,
+            "userinfo" => has_header,
+            _ => false,
         }
-        networks.check_key(&client.network()).map_err(|full| Error::Throttled {
-            retry: full.wait_time_from(DefaultClock::default().now()).max(Duration::from_secs(1)),
-        })
     }
+}
+
+/// Tells what is left.
+pub(super) fn tell(headers: &mut HeaderMap, left: Left) {
+    let Left { limit, amount, remaining, reset } = left;
+    let policy = limit.policy();
+    let (window, reset) = (policy.window.as_secs(), seconds(reset));
+    let lines = [
+        (POLICY, format!("\"{}\";q={amount};w={window}", policy.name)),
+        (RATE_LIMIT, format!("\"{}\";r={remaining};t={reset}", policy.name)),
+    ];
+    for (name, text) in lines {
+        if let Ok(value) = HeaderValue::from_str(&text) {
+            headers.insert(name, value);
+        }
+    }
+    headers.insert(LIMIT, HeaderValue::from(amount));
+    headers.insert(REMAINING, HeaderValue::from(remaining));
+    headers.insert(RESET, HeaderValue::from(reset));
+}
+
+/// Rounded up: who waits that long must not come too early.
+fn seconds(span: Duration) -> u64 {
+    span.as_secs() + u64::from(span.subsec_nanos() > 0)
 }

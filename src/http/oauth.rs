@@ -19,10 +19,7 @@ use crate::{
     app::App,
     domain::oauth::parameters::Parameters,
     error::{Error, Result},
-    flows::{
-        oauth::{Flavour, Ox},
-        tenants,
-    },
+    flows::oauth::{Flavour, Ox},
 };
 
 pub mod authorize;
@@ -95,7 +92,7 @@ impl FromRequestParts<Arc<App>> for Protocol {
         let flavour = match known {
             Some(known) => known,
             None if is_platform => Flavour::Platform,
-            None => Flavour::Tenant(tenants::resolve(app, door.slug()).await?),
+            None => Flavour::Tenant(door.tenant().await?),
         };
         Ok(Self::new(door, flavour))
     }

@@ -67,6 +67,7 @@ impl FromRequestParts<Arc<App>> for Enrolling {
         };
         let door = Door::unnamed(parts, app);
         door.refuse_cross_site()?;
+        door.refuse_over()?;
         let no_tenant = || Error::refused(Code::InvalidMfaToken);
         let slug = text(&parts.headers, TENANT).ok_or_else(no_tenant)?;
         let cx = door.cx(tenants::resolve(app, slug).await?);
@@ -91,6 +92,7 @@ async fn by_token(door: &Door, token: &str) -> Result<Me> {
 }
 
 async fn by_cookie(door: &Door) -> Result<Me> {
+    door.refuse_over()?;
     let nobody = || Error::refused(Code::NotAuthenticated);
     let tenant = if let Some(slug) = text(&door.headers, TENANT) {
         tenants::resolve(door.app(), slug).await?

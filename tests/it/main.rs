@@ -23,6 +23,7 @@ mod guessing;
 mod jobs;
 mod jose;
 mod keys;
+mod limits;
 mod looks;
 mod mail;
 mod me;

@@ -55,7 +55,7 @@ const OWNERS: [(&str, &[&str]); 40] = [
     ("clap", &["cli"]),
     ("cssparser", &["domain/tenant/style"]),
     ("deadpool_postgres", &["db"]),
-    ("governor", &["http"]),
+    ("governor", &["flows"]),
     ("http_body_util", &["http"]),
     ("hyper", &["cli/serve", "cli/listener"]),
     ("hyper_util", &["cli/serve", "cli/listener"]),

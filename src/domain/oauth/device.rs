@@ -14,9 +14,6 @@ pub const LIFETIME: Duration = Duration::from_mins(10);
 pub const INTERVAL: Duration = Duration::from_secs(5);
 /// How much longer it has to wait each time that it did not (RFC 8628 §3.5).
 pub const SLOWER: Duration = Duration::from_secs(5);
-/// Codes that one account may try within the window of [`super::super::guessing`], right ones
-/// included, so that right ones of one's own buy no guesses.
-pub const TRIES: u32 = 20;
 
 /// Letters that make no words and are not taken for one another (RFC 8628 §6.1).
 pub const LETTERS: &[u8; 20] = b"BCDFGHJKLMNPQRSTVWXZ";

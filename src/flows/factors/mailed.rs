@@ -9,16 +9,13 @@ use crate::{
             MAILED_CODE_LIFETIME, Method, SETUP_LIFETIME, STEP_FAILURES, canonical_code,
             masked_email,
         },
+        limits::Limit,
     },
     error::{Code, Error, Result},
     flows::{
         me::Enroller,
         outbox, password,
-        second_factor::{
-            is_same,
-            mailed::{CODES_PER_HOUR, Sent},
-            mailed_digest,
-        },
+        second_factor::{is_same, mailed::Sent, mailed_digest},
     },
     mail::message::Message,
     store::{self, factors::Setup},
@@ -49,7 +46,7 @@ pub async fn enable(by: &Enroller) -> Result<Sent> {
         .db
         .write(input, |tx, (cx, key, rows)| {
             Box::pin(async move {
-                let wait = outbox::mail_wait(tx, cx, "mfa_code", key, CODES_PER_HOUR).await?;
+                let wait = outbox::mail_wait(tx, cx, Limit::SecondFactorMails, key).await?;
                 if let Some(retry) = wait {
                     return Err(Error::Throttled { retry });
                 }

@@ -4,7 +4,7 @@ use super::{Outcome, Step, event};
 use crate::{
     crypto::opaque::Token,
     db::Query,
-    domain::{audit::Action, factor::STEP_LIFETIME, ticket::Purpose, user::User},
+    domain::{audit::Action, factor::STEP_LIFETIME, limits::Limit, ticket::Purpose, user::User},
     error::{Code, Error, Result},
     flows::{
         Cx, outbox, password, register, second_factor,
@@ -14,8 +14,6 @@ use crate::{
     store,
 };
 
-/// Reset links mailed to one account in an hour because its password has expired.
-const LINKS_PER_HOUR: u32 = 3;
 /// Second-factor steps of one user that may be under way; the newest pushes out the oldest.
 const MAX_STEPS: i64 = 5;
 
@@ -147,7 +145,7 @@ pub(super) async fn change_password(cx: &Cx, user: &User, mut rows: Vec<Query>) 
         .write(input, |tx, (cx, key, rows, mail)| {
             Box::pin(async move {
                 let mut rows = rows.clone();
-                if outbox::may_mail(tx, cx, "password_expired", key, LINKS_PER_HOUR).await? {
+                if outbox::may_mail(tx, cx, Limit::ExpiredPasswordMails, key).await? {
                     rows.extend(mail.iter().cloned());
                 }
                 tx.pipeline(rows).await

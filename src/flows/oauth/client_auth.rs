@@ -18,7 +18,7 @@ use crate::{
         application::{Application, AuthMethod, Metadata},
         oauth::{Denial, parameters::Parameters},
     },
-    error::Result,
+    error::{Error, Result},
     flows::applications::{self, Registered},
     secret::Secret,
     store::{self, applications::Secrets},
@@ -106,8 +106,22 @@ pub async fn authenticate(ox: &Ox, shown: Shown) -> Answered<Client> {
     if !proved(ox, &found, &shown, certificate.as_ref()).await? {
         return Err(Denial::client().into());
     }
+    counted(ox, &found.application)?;
     let certificate = certificate.map(|it| it.digest());
     Ok(Client { application: found.application, certificate })
+}
+
+/// Counts a request of an application that has proved who it is; one that cannot do so counts for
+/// its network alone.
+///
+/// # Errors
+/// `too_many_attempts`.
+fn counted(ox: &Ox, application: &Application) -> Result<()> {
+    match (application.is_confidential(), ox.caller.over) {
+        (true, _) => ox.app.load.application(application.id),
+        (false, Some(retry)) => Err(Error::Throttled { retry }),
+        (false, None) => Ok(()),
+    }
 }
 
 /// What the application calls itself by; `None` where it says two things. One that signs need not

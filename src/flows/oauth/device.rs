@@ -21,10 +21,11 @@ use crate::{
     domain::{
         application::{Application, DEVICE_CODE},
         audit::{Action, Actor, Event, Target},
-        guessing::{Count, NETWORK_FAILURES, WINDOW, network_wait},
+        guessing::{Count, window_wait},
+        limits::Limit,
         oauth::{
             Denial, ErrorCode,
-            device::{DeviceRequest, INTERVAL, LENGTH, LETTERS, LIFETIME, TRIES, UserCode},
+            device::{DeviceRequest, INTERVAL, LENGTH, LETTERS, LIFETIME, UserCode},
             parameters::Parameters,
             request::{details, requested_scope, resources},
             scope::Scope,
@@ -202,21 +203,25 @@ impl Counts {
             .db
             .write(input, |tx, (tenant, account, network, now)| {
                 Box::pin(async move {
-                    let tries = store::attempts::add_in_window(*tenant, *account, WINDOW, *now);
+                    let window = Limit::DeviceCodes.policy().window;
+                    let tries = store::attempts::add_in_window(*tenant, *account, window, *now);
                     let network = store::attempts::count(tx, *tenant, *network).await?;
                     Ok((tries.one::<Count>(tx).await?, network))
                 })
             })
             .await?;
-        let over = (tries.failures > TRIES).then(|| (tries.first_at + WINDOW).since(ox.now));
-        match over.or(network_wait(network, NETWORK_FAILURES, ox.now)) {
+        let policy = Limit::DeviceCodes.policy();
+        let over = (tries.failures > policy.amount)
+            .then(|| (tries.first_at + policy.window).since(ox.now));
+        match over.or(window_wait(network, Limit::WrongPasswords, ox.now)) {
             Some(retry) => Err(Error::Throttled { retry }),
             None => Ok(()),
         }
     }
 
     async fn failed(&self, ox: &Ox) -> Result<()> {
-        let query = store::attempts::add_in_window(self.tenant, self.network, WINDOW, ox.now);
+        let window = Limit::WrongPasswords.policy().window;
+        let query = store::attempts::add_in_window(self.tenant, self.network, window, ox.now);
         ox.app.db.write(query, |tx, query| Box::pin(query.clone().execute(tx))).await?;
         Ok(())
     }

@@ -67,7 +67,11 @@ pub async fn caller(cx: &Cx, token: &str) -> Result<String> {
         return Err(bad());
     }
     let ox = Ox { app: Arc::clone(&cx.app), flavour, caller: Arc::clone(&cx.caller), now: cx.now };
-    if shown_token::is_revoked(&ox, &claims).await? { Err(bad()) } else { Ok(claims.client_id) }
+    if shown_token::is_revoked(&ox, &claims).await? {
+        return Err(bad());
+    }
+    cx.app.load.application(application.id)?;
+    Ok(claims.client_id)
 }
 
 /// Tokens for an application in a session that is being opened, and the statements that have to

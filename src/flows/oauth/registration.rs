@@ -4,7 +4,7 @@
 //! [`domain::oauth::registration`](crate::domain::oauth::registration); that people are asked
 //! before they get anything is a matter of their origin, which nothing they say changes.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use serde_json::{Map, Value};
 use url::Url;
@@ -17,6 +17,7 @@ use crate::{
         application::{Application, Origin, Owner},
         audit::{Action, Actor},
         guessing::Count,
+        limits::Limit,
         oauth::{
             Denial, ErrorCode,
             registration::{Described, read as describe, told},
@@ -33,10 +34,6 @@ use crate::{
 
 /// Applications of a tenant that registered themselves, at most.
 pub const MOST: i64 = 1_000;
-/// Requests to register without a token from one client network in an hour, at most.
-pub const PER_HOUR: u32 = 60;
-
-const HOUR: Duration = Duration::from_hours(1);
 /// Bytes of the list of a sector, at most.
 const LONGEST_LIST: usize = 64 * 1024;
 
@@ -196,19 +193,20 @@ async fn good_token(ox: &Ox, tenant: &Tenant, bearer: &str) -> Answered<[u8; 32]
 /// Whoever has no token is counted before anything is looked at, since looking may mean asking an
 /// address that he names.
 async fn count_one_more(ox: &Ox, tenant: &Tenant) -> Result<()> {
+    let policy = Limit::SelfRegistrations.policy();
     let subject = digest_text(&["register-application", &ox.caller.address.network()]);
     let count = ox
         .app
         .db
-        .write((tenant.id, subject, ox.now), |tx, (tenant, subject, now)| {
-            let query = store::attempts::add_in_window(*tenant, *subject, HOUR, *now);
+        .write((tenant.id, subject, ox.now), move |tx, (tenant, subject, now)| {
+            let query = store::attempts::add_in_window(*tenant, *subject, policy.window, *now);
             Box::pin(query.one::<Count>(tx))
         })
         .await?;
-    if count.failures <= PER_HOUR {
+    if count.failures <= policy.amount {
         return Ok(());
     }
-    Err(Error::Throttled { retry: (count.first_at + HOUR).since(ox.now) })
+    Err(Error::Throttled { retry: (count.first_at + policy.window).since(ox.now) })
 }
 
 async fn described(

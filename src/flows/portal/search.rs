@@ -13,7 +13,8 @@ use crate::{
     crypto::opaque::digest_text,
     domain::{
         email::Email,
-        guessing::{self, Count, MAX_FAILURES, NETWORK_FAILURES, WINDOW},
+        guessing::{self, Count, MAX_FAILURES},
+        limits::Limit,
         tenant::{Slug, Tenant},
     },
     error::{Code, Context, Error, Result},
@@ -92,7 +93,7 @@ impl Facts {
         let address = self
             .address_count
             .map(|count| Count { failures: count.failures.min(MAX_FAILURES - 1), ..count });
-        let network = guessing::network_wait(self.network_count, NETWORK_FAILURES, visit.now);
+        let network = guessing::window_wait(self.network_count, Limit::WrongPasswords, visit.now);
         guessing::account_wait(address, visit.now).max(network)
     }
 }
@@ -195,7 +196,11 @@ async fn fail(tried: Tried) -> Result<()> {
 async fn count(visit: &Visit, subjects: Subjects) -> Result<()> {
     let queries = vec![
         store::portal::add(subjects.address, visit.now),
-        store::portal::add_in_window(subjects.network, WINDOW, visit.now),
+        store::portal::add_in_window(
+            subjects.network,
+            Limit::WrongPasswords.policy().window,
+            visit.now,
+        ),
     ];
     visit.app.db.write(queries, |tx, queries| Box::pin(tx.pipeline(queries.clone()))).await?;
     Ok(())

@@ -8,15 +8,13 @@ use crate::{
     domain::{
         audit::Action,
         factor::{MAILED_CODE_INTERVAL, MAILED_CODE_LIFETIME, MAILED_CODES, Method, masked_email},
+        limits::Limit,
     },
     error::{Error, Result},
     flows::{Cx, outbox, password},
     mail::message::Message,
     store::{self, challenges::Step},
 };
-
-/// Codes mailed to one account in an hour, over all its steps.
-pub(in crate::flows) const CODES_PER_HOUR: u32 = 10;
 
 /// A code that is on its way.
 #[derive(Debug)]
@@ -58,7 +56,7 @@ pub async fn send(cx: &Cx, named: &Named) -> Result<Sent> {
         .db
         .write(input, |tx, (cx, key, set, rows)| {
             Box::pin(async move {
-                let wait = outbox::mail_wait(tx, cx, "mfa_code", key, CODES_PER_HOUR).await?;
+                let wait = outbox::mail_wait(tx, cx, Limit::SecondFactorMails, key).await?;
                 if let Some(retry) = wait {
                     return Err(Error::Throttled { retry });
                 }

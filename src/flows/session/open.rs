@@ -7,7 +7,7 @@ use super::{Opened, prepare};
 use crate::{
     crypto::opaque::{Token, digest_text},
     db::Query,
-    domain::{agent, session::Persistence, token::Client, user::User},
+    domain::{agent, limits::Limit, session::Persistence, token::Client, user::User},
     error::{Code, Error, Result},
     flows::{
         Cx, oauth, outbox, password,
@@ -17,9 +17,6 @@ use crate::{
     mail::message::Message,
     store,
 };
-
-/// Notices of new devices to one account in an hour.
-const NOTICES_PER_HOUR: u32 = 5;
 
 /// A fresh session and the device it was opened from.
 #[derive(Debug)]
@@ -156,7 +153,7 @@ impl Opening {
                 Box::pin(async move {
                     let mut queries = queries.clone();
                     if let Some(notice) = notice
-                        && outbox::may_mail(tx, cx, "new_device", key, NOTICES_PER_HOUR).await?
+                        && outbox::may_mail(tx, cx, Limit::NewDeviceMails, key).await?
                     {
                         queries.push(notice.clone());
                     }

@@ -4,14 +4,16 @@ use std::time::Duration;
 
 use axum::http::{HeaderValue, Method, header};
 use countersign::{
-    domain::application::{Origin, Owner},
+    domain::{
+        application::{Origin, Owner},
+        limits::Limit,
+    },
     flows::{
         Cx,
         applications::{
             manage::{self, By},
             tokens,
         },
-        oauth::registration,
     },
 };
 use serde_json::{Value, json};
@@ -295,7 +297,7 @@ async fn open_registration_has_its_limits() {
     let world = World::new().await;
     let cx = world.tenant("acme", OPEN).await;
     let client = world.client();
-    for _ in 0..registration::PER_HOUR {
+    for _ in 0..Limit::SelfRegistrations.policy().amount {
         assert_eq!(asks(&client, None, &json!({})).await.status, 400);
     }
     let throttled = asks(&client, None, &simple()).await;

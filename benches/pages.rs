@@ -53,6 +53,7 @@ pub(super) async fn pages(folder: &Path) {
         can_register: true,
         can_reset: true,
         tenants: Vec::new(),
+        captcha: None,
     };
     let before = cpu(OWN);
     for _ in 0..ROUNDS {

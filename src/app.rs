@@ -11,9 +11,9 @@ use crate::{
     error::{Context, Error, Result},
     fetch::Fetcher,
     flows::{
-        applications::documents::UnreadDocuments, gate::Gates, keys::Keyring, load::Load,
-        oauth::client_keys::ClientKeys, pictures::Tried, remembered::Remembered,
-        tenants::TenantCache,
+        alarms::Alarms, applications::documents::UnreadDocuments, gate::Gates, keys::Keyring,
+        load::Load, notes::Notes, oauth::client_keys::ClientKeys, pictures::Tried,
+        remembered::Remembered, risk::Pairs, tenants::TenantCache,
     },
     mail::{Mailer, mailbox::Mailbox, smtp::Smtp},
     store,
@@ -42,6 +42,7 @@ pub const MIGRATIONS: &[Migration] = &[
         name: "revisions",
         sql: include_str!("../migrations/0007_revisions.sql"),
     },
+    Migration { version: 8, name: "abuse", sql: include_str!("../migrations/0008_abuse.sql") },
 ];
 
 /// Everything that a use case may need.
@@ -69,6 +70,12 @@ pub struct App {
     pub view: View,
     /// Limits on load.
     pub load: Load,
+    /// What looks like an attack at present.
+    pub alarms: Alarms,
+    /// Addresses and passwords that failed of late.
+    pub pairs: Pairs,
+    /// Rows that may be written a moment later.
+    pub notes: Notes,
     /// One at a time for each account.
     pub gates: Arc<Gates>,
     /// Settings of tenants, parsed.
@@ -120,6 +127,9 @@ impl App {
             mailer: mailer(&config)?,
             view: View::new(Texts::load()?)?,
             load: Load::new(&config.limits),
+            alarms: Alarms::default(),
+            pairs: Pairs::default(),
+            notes: Notes::default(),
             gates: Arc::default(),
             tenants: TenantCache::default(),
             pictures: Tried::default(),

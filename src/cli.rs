@@ -5,6 +5,7 @@
 //! Passwords are never arguments, which other users of the machine could read: they come by
 //! standard input. Only this module prints.
 
+mod abuse;
 mod app;
 mod arguments;
 mod audit;
@@ -34,9 +35,9 @@ use crate::{
     error::{Context, Error, Fault, Loc, Result},
 };
 pub use arguments::{
-    AppChange, AppCommand, AppOf, AuditCommand, FactorsCommand, KeysCommand, MailCommand, NewUser,
-    OwnerOf, RealmOf, RegistrationTokenCommand, SessionCommand, TenantChange, TenantCommand,
-    Tenants, UserCommand, UserOf,
+    AbuseCommand, AppChange, AppCommand, AppOf, AuditCommand, FactorsCommand, KeysCommand,
+    MailCommand, NewUser, OwnerOf, RealmOf, RegistrationTokenCommand, SessionCommand, TenantChange,
+    TenantCommand, Tenants, UserCommand, UserOf,
 };
 use operator::Operator;
 
@@ -95,6 +96,9 @@ pub enum Command {
     /// Look after the mail that waits to leave
     #[command(subcommand)]
     Mail(MailCommand),
+    /// See what was made of sign-ins and why, and which alarms are raised
+    #[command(subcommand)]
+    Abuse(AbuseCommand),
     /// List the keys that sign tokens, and have others take over
     #[command(subcommand)]
     Keys(KeysCommand),
@@ -230,6 +234,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::App(command) => operate(&global, async |it| app::run(it, command).await),
         Command::Session(command) => operate(&global, async |it| session::run(it, command).await),
         Command::Mail(command) => operate(&global, async |it| mail::run(it, command).await),
+        Command::Abuse(command) => operate(&global, async |it| abuse::run(it, command).await),
         Command::Keys(command) => operate(&global, async |it| keys::run(it, command).await),
         Command::Audit(command) => operate(&global, async |it| audit::run(it, command).await),
     }

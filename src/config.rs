@@ -38,6 +38,8 @@ pub struct Config {
     pub passwords: PasswordConfig,
     /// Limits on load.
     pub limits: LimitsConfig,
+    /// Providers of captchas.
+    pub captcha: CaptchaConfig,
     /// Networks whose `X-Forwarded-For` is believed. Empty: nobody's.
     pub trusted_proxies: Vec<IpNet>,
     /// Networks that are not public and are asked all the same for what applications name.
@@ -149,6 +151,17 @@ pub struct LimitsConfig {
     pub application_requests_per_minute: u32,
     /// Open connections, at most.
     pub connections: usize,
+}
+
+/// Where providers of captchas say whether an answer is right, where that is not their usual place.
+#[derive(Debug, Clone)]
+pub struct CaptchaConfig {
+    /// hCaptcha.
+    pub hcaptcha_url: Option<Url>,
+    /// Turnstile.
+    pub turnstile_url: Option<Url>,
+    /// reCAPTCHA.
+    pub recaptcha_url: Option<Url>,
 }
 
 /// OAuth and its tokens.

@@ -13,6 +13,7 @@ pub mod network;
 pub mod oauth;
 pub mod password;
 pub mod registration;
+pub mod risk;
 pub mod session;
 pub mod settings;
 pub mod tenant;

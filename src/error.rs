@@ -103,6 +103,8 @@ codes! {
     ApplicationNotFound => "application_not_found",
     /// The captcha's answer is wrong, used or too old.
     CaptchaFailed => "captcha_failed",
+    /// Whoever makes the tenant's captchas does not answer.
+    CaptchaUnavailable => "captcha_unavailable",
     /// The tenant asks for a captcha and none came.
     CaptchaRequired => "captcha_required",
     /// The passkey is registered already.

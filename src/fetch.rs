@@ -27,6 +27,9 @@ use url::{Host, Url};
 
 use crate::domain::network::is_public;
 
+/// How a form is written.
+const FORM: &str = "application/x-www-form-urlencoded";
+
 /// How long an exchange may take, all in all.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -105,36 +108,31 @@ impl Fetcher {
         most: usize,
     ) -> Result<Fetched, Unfetched> {
         let request = self.client(url)?.get(url.clone());
-        let mut response = self.send(request.header(header::ACCEPT, accept)).await?;
-        let too_long = |length: usize| length > most;
-        let told = response.content_length().and_then(|length| usize::try_from(length).ok());
-        if told.is_some_and(too_long) {
-            return Err(Unfetched::TooLong);
-        }
-        let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(|fault| no_answer(&fault))? {
-            if too_long(body.len() + chunk.len()) {
-                return Err(Unfetched::TooLong);
-            }
-            body.extend_from_slice(&chunk);
-        }
-        let content_type = response.headers().get(header::CONTENT_TYPE);
-        Ok(Fetched {
-            status: response.status().as_u16(),
-            content_type: content_type.and_then(|it| it.to_str().ok()).map(str::to_owned),
-            body,
-        })
+        whole(self.send(request.header(header::ACCEPT, accept)).await?, most).await
     }
 
+    /// As [`Fetcher::post_form`], with the answer, whose body has `most` bytes at most.
+    ///
+    /// # Errors
+    /// As [`Fetcher::get`].
+    pub async fn post_form_for(
+        &self,
+        url: &Url,
+        form: String,
+        most: usize,
+    ) -> Result<Fetched, Unfetched> {
+        let request = self.client(url)?.post(url.clone());
+        let request = request.header(header::CONTENT_TYPE, FORM).body(form);
+        whole(self.send(request).await?, most).await
+    }
     /// Sends a form (`application/x-www-form-urlencoded`, written already) and returns the status
     /// of the answer. Its body is not read.
     ///
     /// # Errors
     /// Where the address is one that is not asked, or no answer came.
     pub async fn post_form(&self, url: &Url, form: String) -> Result<u16, Unfetched> {
-        let form_type = "application/x-www-form-urlencoded";
         let request = self.client(url)?.post(url.clone());
-        let request = request.header(header::CONTENT_TYPE, form_type).body(form);
+        let request = request.header(header::CONTENT_TYPE, FORM).body(form);
         Ok(self.send(request).await?.status().as_u16())
     }
 
@@ -163,6 +161,28 @@ impl Fetcher {
         });
         client.as_ref().ok_or(Unfetched::NoAnswer)
     }
+}
+
+/// The whole of an answer, whose body has `most` bytes at most.
+async fn whole(mut response: Response, most: usize) -> Result<Fetched, Unfetched> {
+    let too_long = |length: usize| length > most;
+    let told = response.content_length().and_then(|length| usize::try_from(length).ok());
+    if told.is_some_and(too_long) {
+        return Err(Unfetched::TooLong);
+    }
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(|fault| no_answer(&fault))? {
+        if too_long(body.len() + chunk.len()) {
+            return Err(Unfetched::TooLong);
+        }
+        body.extend_from_slice(&chunk);
+    }
+    let content_type = response.headers().get(header::CONTENT_TYPE);
+    Ok(Fetched {
+        status: response.status().as_u16(),
+        content_type: content_type.and_then(|it| it.to_str().ok()).map(str::to_owned),
+        body,
+    })
 }
 
 impl Rules {

@@ -27,6 +27,7 @@ use crate::{
 
 pub mod account_deletion;
 pub mod activity;
+pub mod alarms;
 pub mod applications;
 pub mod audit;
 pub mod authorized_apps;
@@ -42,6 +43,7 @@ pub mod keys;
 pub mod load;
 pub mod login;
 pub mod me;
+pub mod notes;
 pub mod oauth;
 pub mod outbox;
 pub mod own_sessions;
@@ -54,6 +56,7 @@ pub mod profile;
 pub mod reauthentication;
 pub mod register;
 pub mod remembered;
+pub mod risk;
 pub mod second_factor;
 pub mod session;
 pub mod tenants;
@@ -90,6 +93,8 @@ pub struct Caller {
     /// How long the client's network has to wait, since it has had its share: only an application
     /// that proves who it is may go on.
     pub over: Option<Duration>,
+    /// The captcha's answer, where one came along.
+    pub captcha: Option<String>,
     /// The application that calls, by its own token.
     pub client_id: Option<String>,
     /// The session of this tenant that the browser was in, by its cookie: the handle and the
@@ -108,6 +113,7 @@ impl Caller {
             accept_language: None,
             request_id,
             over: None,
+            captcha: None,
             client_id: None,
             session: None,
         }

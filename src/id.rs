@@ -135,6 +135,10 @@ ids! {
     MailId "msg",
     /// A row of the audit trail.
     AuditId "aud",
+    /// A try to sign in, as it is kept for operators.
+    SignInId "sgn",
+    /// Something that outsiders may be told.
+    EventId "evt",
     /// A request, as told in `X-Request-Id`.
     RequestId "req",
 }

@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use crate::{
     app::App,
     error::{Error, Result},
-    flows::{account_deletion, audit, keys, oauth::backchannel, outbox, pictures},
+    flows::{account_deletion, alarms, audit, keys, notes, oauth::backchannel, outbox, pictures},
     id::Realm,
     store::{self, expiry::Dead},
 };
@@ -27,7 +27,9 @@ pub async fn run(app: Arc<App>, stop: watch::Receiver<bool>) {
         every(&app, stop.clone(), Duration::from_secs(30), Job::Expiry),
         every(&app, stop.clone(), Duration::from_mins(1), Job::Keys),
         every(&app, stop.clone(), Duration::from_mins(1), Job::Deletion),
-        every(&app, stop, Duration::from_mins(1), Job::Pictures),
+        every(&app, stop.clone(), Duration::from_mins(1), Job::Pictures),
+        every(&app, stop.clone(), Duration::from_secs(5), Job::Alarms),
+        every(&app, stop, Duration::from_secs(1), Job::Notes),
     );
 }
 
@@ -40,6 +42,8 @@ enum Job {
     Keys,
     Deletion,
     Pictures,
+    Alarms,
+    Notes,
 }
 
 async fn every(app: &Arc<App>, mut stop: watch::Receiver<bool>, pause: Duration, job: Job) {
@@ -64,7 +68,13 @@ async fn every(app: &Arc<App>, mut stop: watch::Receiver<bool>, pause: Duration,
             match job {
                 Job::Mail => app.mail_due.notified().await,
                 Job::Notices => app.logout_due.notified().await,
-                Job::Audit | Job::Expiry | Job::Keys | Job::Deletion | Job::Pictures => {
+                Job::Audit
+                | Job::Expiry
+                | Job::Keys
+                | Job::Deletion
+                | Job::Pictures
+                | Job::Alarms
+                | Job::Notes => {
                     std::future::pending::<()>().await;
                 }
             }
@@ -94,6 +104,8 @@ async fn step(app: &Arc<App>, job: Job) -> Result<bool> {
         }
         Job::Deletion => account_deletion::delete_due(app).await,
         Job::Pictures => pictures::fetch_missing(app).await.map(|()| false),
+        Job::Alarms => alarms::watch(app).await.map(|()| false),
+        Job::Notes => notes::write(app).await,
     }
 }
 
@@ -103,7 +115,7 @@ async fn step(app: &Arc<App>, job: Job) -> Result<bool> {
 /// Where the database fails.
 pub async fn purge(app: &App) -> Result<bool> {
     let mut more = false;
-    for dead in Dead::ALL {
+    for dead in Dead::ALL.iter().copied() {
         let dropped = app
             .db
             .write((dead, app.clock.now()), |tx, (dead, now)| {

@@ -3,6 +3,7 @@
 //! Every function on a table that a tenant owns takes the tenant right after the transaction, so
 //! that forgetting it does not compile. No function here decides anything or knows the time.
 
+pub mod alarms;
 pub mod applications;
 pub mod attempts;
 pub mod audit;
@@ -15,6 +16,7 @@ pub mod credentials;
 pub mod device_codes;
 pub mod devices;
 pub mod email_changes;
+pub mod events;
 pub mod expiry;
 pub mod factors;
 pub mod grants;
@@ -31,6 +33,7 @@ pub mod revisions;
 pub mod seen;
 pub mod session_clients;
 pub mod sessions;
+pub mod sign_ins;
 pub mod tenants;
 pub mod tickets;
 pub mod trusted_devices;

@@ -69,6 +69,7 @@ templates! {
     "sign_in/new_password.html",
     "sign_in/password_hint.html",
     "sign_in/request.html",
+    "sign_in/captcha.html",
     "sign_in/said.html",
     "sign_in/wait.html",
     "pages/ask_mail.html",
@@ -146,6 +147,12 @@ pub trait Page: Serialize {
     /// Whether a tenant's own style sheet counts: on the pages by which people sign in, and never
     /// where they agree to something or look after their account.
     const IS_DRESSED: bool = false;
+
+    /// What it loads from other hosts: sources of a content security policy. None but the captcha
+    /// of a provider that the tenant has chosen.
+    fn foreign_sources(&self) -> &'static str {
+        ""
+    }
 }
 
 /// What every page has around it.

@@ -19,6 +19,8 @@ for (const form of document.querySelectorAll("form[data-captcha]")) {
   form.addEventListener("submit", (event) => {
     if (form.elements.captcha_token.value || event.submitter?.name === "action") return;
     event.preventDefault();
+    const working = document.getElementById("captcha");
+    if (working) working.hidden = false;
     solved.then((token) => {
       form.elements.captcha_token.value = token;
       HTMLFormElement.prototype.submit.call(form);

@@ -71,6 +71,9 @@ pub struct TenantChange {
     /// Let one setting be as by default again
     #[arg(long, value_name = "KEY")]
     pub unset: Vec<String>,
+    /// Read the secret of the captcha provider from standard input; it is kept sealed
+    #[arg(long)]
+    pub captcha_secret_stdin: bool,
     /// Looks, such as corners=small or texts.de.title=Willkommen; an empty value takes one away
     #[arg(long, value_name = "KEY=VALUE")]
     pub branding: Vec<String>,
@@ -239,6 +242,41 @@ pub enum MailCommand {
         /// Of which tenants.
         #[command(flatten)]
         tenants: Tenants,
+    },
+}
+
+/// `countersign abuse …`
+#[derive(Debug, Subcommand)]
+pub enum AbuseCommand {
+    /// List the newest tries to sign in with a password, and why each was asked what it was asked
+    SignIns {
+        /// The tenant
+        #[arg(long, value_name = "SLUG")]
+        tenant: String,
+        /// Only those with this address, whether it has an account
+        #[arg(long, value_name = "ADDRESS")]
+        user: Option<String>,
+        /// Only those from this network, as the list shows it
+        #[arg(long)]
+        network: Option<String>,
+        /// Only that of this request, by the id that its answer told
+        #[arg(long, value_name = "ID")]
+        request: Option<String>,
+        /// How many
+        #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+        limit: u32,
+    },
+    /// List the newest alarms of a tenant
+    Alarms {
+        /// The tenant
+        #[arg(long, value_name = "SLUG")]
+        tenant: String,
+    },
+    /// End the alarms of a tenant; they are raised again where what raised them goes on
+    Calm {
+        /// The tenant
+        #[arg(long, value_name = "SLUG")]
+        tenant: String,
     },
 }
 

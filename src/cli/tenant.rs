@@ -5,14 +5,14 @@ mod change;
 use serde_json::{Value, json};
 
 use super::{
-    Failure, TenantCommand,
+    Failure, TenantChange, TenantCommand,
     operator::{Operator, confirm, facts, or_dash, parse_slug},
-    output::Table,
+    output::{self, Table},
 };
 use crate::{
     domain::tenant::{Status, TenantRecord},
     error::{Context, Result},
-    flows::tenants,
+    flows::{captcha, tenants},
 };
 
 /// Runs one command on tenants.
@@ -24,6 +24,7 @@ pub(super) async fn run(operator: &Operator, command: TenantCommand) -> Result<(
     let (app, caller) = (&operator.app, &operator.caller);
     match command {
         TenantCommand::Create { slug, change } => {
+            let change = with_secret(operator, change)?;
             let (slug, change) = (parse_slug(&slug)?, change::read(&change, None)?);
             show(operator, &tenants::create(app, caller, slug, change).await?)
         }
@@ -33,11 +34,12 @@ pub(super) async fn run(operator: &Operator, command: TenantCommand) -> Result<(
         }
         TenantCommand::Update { slug, change } => {
             let slug = parse_slug(&slug)?;
+            let change = with_secret(operator, change)?;
             let change = change::read(&change, Some(&tenants::show(app, &slug).await?))?;
             if change::is_empty(&change) {
                 let said = "nothing to change: give --name, --contact-email, --set, --unset, \
-                            --settings-file, --branding, --logo, --logo-dark, --favicon or \
-                            --css";
+                            --settings-file, --captcha-secret-stdin, --branding, --logo, \
+                            --logo-dark, --favicon or --css";
                 return Err(Failure::No(said.to_owned()));
             }
             show(operator, &tenants::update(app, caller, &slug, change).await?)
@@ -125,4 +127,14 @@ fn flat(prefix: &str, layer: Option<&Value>) -> Vec<(String, String)> {
         other => vec![(format!("{prefix}{name}"), other.to_string())],
     });
     said.collect()
+}
+
+/// The same, with the secret of a captcha provider as it is kept. It comes by standard input, since
+/// anybody on the machine can read arguments.
+fn with_secret(operator: &Operator, mut change: TenantChange) -> Result<TenantChange> {
+    if change.captcha_secret_stdin {
+        let sealed = captcha::seal(&operator.app.master_key, &output::password()?)?;
+        change.set.push(format!("captcha.sealed_secret=\"{sealed}\""));
+    }
+    Ok(change)
 }

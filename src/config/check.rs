@@ -16,8 +16,8 @@ use tracing_subscriber::EnvFilter;
 use url::{Host, Url};
 
 use super::{
-    Config, DatabaseConfig, DatabaseUrl, Kernel, LimitsConfig, LogConfig, LogFormat, MailConfig,
-    Mode, OAuthConfig, PasswordConfig,
+    CaptchaConfig, Config, DatabaseConfig, DatabaseUrl, Kernel, LimitsConfig, LogConfig, LogFormat,
+    MailConfig, Mode, OAuthConfig, PasswordConfig,
     load::{Loaded, WrongSettings},
     raw::{Given, Origin, Raw, SETTINGS, Value, WrongSetting},
 };
@@ -64,6 +64,7 @@ pub(super) fn check(raw: Raw, terminal: bool) -> Result<Loaded, WrongSettings> {
         mail: it.mail(),
         passwords: it.passwords(),
         limits: it.limits(),
+        captcha: it.captcha(),
         trusted_proxies: it.each("trusted_proxies", "holds something else than networks", network),
         allowed_networks: it.each(
             "outbound.allowed_networks",
@@ -276,6 +277,15 @@ impl Check {
                 "is not an http or https address",
                 web,
             ),
+        }
+    }
+
+    fn captcha(&mut self) -> CaptchaConfig {
+        let mut url = |name| self.perhaps(name, "is not an http or https address", web);
+        CaptchaConfig {
+            hcaptcha_url: url("captcha.hcaptcha_url"),
+            turnstile_url: url("captcha.turnstile_url"),
+            recaptcha_url: url("captcha.recaptcha_url"),
         }
     }
 

@@ -79,6 +79,9 @@ pub(super) const SETTINGS: &[Setting] = &[
     whole("limits.tenant_requests_per_minute", 1, 10_000_000),
     whole("limits.application_requests_per_minute", 1, 10_000_000),
     whole("limits.connections", 1, 1_000_000),
+    text("captcha.hcaptcha_url", "an http or https address"),
+    text("captcha.turnstile_url", "an http or https address"),
+    text("captcha.recaptcha_url", "an http or https address"),
     Setting {
         name: "outbound.allowed_networks",
         form: Form::List("addresses or networks, such as 10.0.0.0/8"),

@@ -104,6 +104,9 @@ fn value(loaded: &Loaded, name: &str) -> Option<Value> {
             Some(list(passwords.previous_peppers.iter().map(|_| text(MASK))))
         }
         "passwords.breach_service" => passwords.breach_service.as_ref().map(web),
+        "captcha.hcaptcha_url" => config.captcha.hcaptcha_url.as_ref().map(web),
+        "captcha.turnstile_url" => config.captcha.turnstile_url.as_ref().map(web),
+        "captcha.recaptcha_url" => config.captcha.recaptcha_url.as_ref().map(web),
         _ => load_and_observation(config, name),
     }
 }

@@ -279,5 +279,5 @@ macro_rules! ids {
 ids! {
     PartnerId, TenantId, UserId, SessionId, RegistrationId, TicketId, ChallengeId, DeviceId,
     PasskeyId, CeremonyId, TrustedDeviceId, EmailChangeId, GrantId, ApplicationId,
-    RegistrationTokenId, MailId, AuditId, RequestId, Realm,
+    RegistrationTokenId, MailId, AuditId, SignInId, EventId, RequestId, Realm,
 }

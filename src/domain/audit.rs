@@ -120,6 +120,10 @@ actions! {
     TenantSuspended => "tenant.suspended",
     /// A tenant was taken into use again.
     TenantActivated => "tenant.activated",
+    /// An alarm was raised: something is going on in a tenant that looks like an attack.
+    AlarmRaised => "tenant.alarm.raised",
+    /// An operator ended a tenant's alarms.
+    AlarmsEnded => "tenant.alarms.ended",
     /// A tenant was deleted.
     TenantDeleted => "tenant.deleted",
     /// An application was made, or registered itself.
@@ -151,6 +155,8 @@ pub enum Actor {
     User(UserId),
     /// An operator on the machine.
     Operator,
+    /// The server itself.
+    System,
 }
 
 impl Actor {
@@ -161,6 +167,7 @@ impl Actor {
             Self::Anonymous => "anonymous",
             Self::User(_) => "user",
             Self::Operator => "operator",
+            Self::System => "system",
         }
     }
 
@@ -169,7 +176,7 @@ impl Actor {
     pub fn id(self) -> Option<String> {
         match self {
             Self::User(user) => Some(user.to_string()),
-            Self::Anonymous | Self::Operator => None,
+            Self::Anonymous | Self::Operator | Self::System => None,
         }
     }
 }

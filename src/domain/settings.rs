@@ -11,9 +11,10 @@ use url::Url;
 use uuid::Uuid;
 
 pub use self::layer::{
-    AccountLayer, AuthApiLayer, Captcha, LOCALES, MfaLayer, OauthLayer, PagesLayer, PasskeyLayer,
-    PasskeySignIn, PasswordPolicyLayer, RegistrationLayer, SelfRegistration, SessionLayer,
-    SettingsLayer, SignInForm, SignInLayer, TokensLayer,
+    AccountLayer, AuthApiLayer, Captcha, CaptchaLayer, CaptchaProvider, CaptchaUse, LOCALES,
+    MfaLayer, OauthLayer, PagesLayer, PasskeyLayer, PasskeySignIn, PasswordPolicyLayer,
+    RegistrationLayer, SelfRegistration, SessionLayer, SettingsLayer, SignInForm, SignInLayer,
+    TokensLayer,
 };
 use crate::domain::{factor::Method, password::PasswordPolicy, token::SigningAlgorithm};
 
@@ -29,8 +30,8 @@ pub struct Settings {
     pub email_verification: bool,
     /// Whether an administrator must agree to a registration.
     pub approval: bool,
-    /// What proves that no machine registers.
-    pub captcha: Captcha,
+    /// What proves that no machine asks.
+    pub captchas: Captchas,
     /// Domains that alone are taken; `None`: all.
     pub allowed_email_domains: Option<Vec<String>>,
     /// Domains that are never taken.
@@ -78,6 +79,35 @@ pub struct Oauth {
     pub metadata_documents: bool,
 }
 
+/// What proves that no machine asks, as it takes effect.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Captchas {
+    /// Who makes them.
+    pub provider: Provider,
+    /// At sign-in.
+    pub sign_in: CaptchaUse,
+    /// At registration.
+    pub registration: CaptchaUse,
+    /// Where a link to a new password is asked for.
+    pub recovery: CaptchaUse,
+}
+
+/// Who makes a captcha, and what that takes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Provider {
+    /// We do.
+    ProofOfWork,
+    /// Somebody else does.
+    Foreign {
+        /// Who.
+        provider: CaptchaProvider,
+        /// The key that he knows the pages by.
+        site_key: String,
+        /// What we prove ourselves by to him, sealed.
+        sealed_secret: String,
+    },
+}
+
 /// Passkeys and security keys, as they take effect.
 #[derive(Debug, Clone)]
 pub struct Passkeys {
@@ -116,11 +146,7 @@ impl Settings {
             registration_enabled: t.enabled.unwrap_or(false) && p.enabled != Some(false),
             email_verification: demanded(p.email_verification, t.email_verification, true),
             approval: demanded(p.approval, t.approval, false),
-            captcha: if [p.captcha, t.captcha].contains(&Some(Captcha::ProofOfWork)) {
-                Captcha::ProofOfWork
-            } else {
-                Captcha::None
-            },
+            captchas: captchas(partner, tenant),
             allowed_email_domains: common(
                 p.allowed_email_domains.as_ref(),
                 t.allowed_email_domains.as_ref(),
@@ -262,6 +288,33 @@ fn oauth(p: &OauthLayer, t: &OauthLayer) -> Oauth {
             .unwrap_or_default(),
         metadata_documents: t.client_id_metadata_documents.unwrap_or(false)
             && p.client_id_metadata_documents != Some(false),
+    }
+}
+
+/// The tenant chooses who makes them, with a key and a secret of its own; when they are asked for is
+/// a matter of strictness.
+fn captchas(partner: &SettingsLayer, tenant: &SettingsLayer) -> Captchas {
+    let (p, t) = (&partner.captcha, &tenant.captcha);
+    let chooser = if t.provider.is_some() { t } else { p };
+    let provider = match (chooser.provider, &chooser.site_key, &chooser.sealed_secret) {
+        (None | Some(CaptchaProvider::ProofOfWork), ..) => None,
+        (Some(provider), Some(site_key), Some(sealed_secret)) => Some(Provider::Foreign {
+            provider,
+            site_key: site_key.clone(),
+            sealed_secret: sealed_secret.clone(),
+        }),
+        // Without its keys nobody could solve it, so it is ours.
+        (Some(_), ..) => None,
+    };
+    let when = |p: Option<CaptchaUse>, t: Option<CaptchaUse>| p.max(t).unwrap_or(CaptchaUse::Risk);
+    let asked = [partner.registration.captcha, tenant.registration.captcha];
+    let registration = when(p.registration, t.registration);
+    let is_always = asked.contains(&Some(Captcha::ProofOfWork));
+    Captchas {
+        provider: provider.unwrap_or(Provider::ProofOfWork),
+        sign_in: when(p.sign_in, t.sign_in),
+        registration: if is_always { CaptchaUse::Always } else { registration },
+        recovery: when(p.recovery, t.recovery),
     }
 }
 

@@ -1,86 +1,129 @@
-//! The built-in captcha: making a puzzle, and taking its answer once.
+//! Captchas: what a browser is shown, and taking its answer once.
+//!
+//! Who makes them is a tenant's choice ([`Captcha`] is the seam): we do, or a provider whom the
+//! tenant has an account with. When they are asked for is decided where it is asked.
 
-use std::fmt::Write as _;
+use std::time::Duration;
 
-use base64::Engine as _;
+use futures_util::future::{BoxFuture, ready};
+use serde::Serialize;
+
+pub use site_verify::seal;
 
 use crate::{
     clock::Timestamp,
-    crypto::opaque::sha256,
-    domain::captcha::{Answer, Challenge, LIFETIME, MAX_NUMBER, expires_at},
+    domain::{captcha::Challenge, settings::Provider},
     error::{Code, Error, Result},
     flows::Cx,
     store,
 };
 
-const MARK: &str = "captcha";
-const ALGORITHM: &str = "SHA-256";
+mod proof_of_work;
+mod site_verify;
 
-/// A fresh puzzle of the tenant.
+/// What an answer turned out to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Answered {
+    /// Right; used up under this digest until then.
+    Right {
+        /// Of what must not be used again.
+        digest: [u8; 32],
+        /// When it is no good any more anyway.
+        until: Timestamp,
+    },
+    /// Wrong, too old, of somebody else.
+    Wrong,
+    /// Whoever could say does not answer.
+    Unknown,
+}
+
+/// A maker of captchas.
+trait Captcha: Send + Sync {
+    /// What the browser is shown.
+    ///
+    /// # Errors
+    /// Where there is no randomness.
+    fn ask(&self, cx: &Cx) -> Result<Asked>;
+
+    /// Judges an answer.
+    ///
+    /// # Errors
+    /// Only through a fault of ours.
+    fn judge<'a>(&'a self, cx: &'a Cx, token: &'a str) -> BoxFuture<'a, Result<Answered>>;
+}
+
+/// What a browser has to solve.
+#[derive(Debug, Clone, Serialize)]
+#[serde(untagged)]
+pub enum Asked {
+    /// A puzzle of ours.
+    Puzzle(Challenge),
+    /// Whatever a provider shows.
+    Widget {
+        /// Who.
+        provider: &'static str,
+        /// What he knows the page by.
+        site_key: String,
+    },
+}
+
+fn maker(cx: &Cx) -> Box<dyn Captcha> {
+    match &cx.tenant.settings.captchas.provider {
+        Provider::ProofOfWork => Box::new(ProofOfWork),
+        Provider::Foreign { provider, site_key, sealed_secret } => {
+            Box::new(site_verify::SiteVerify {
+                provider: *provider,
+                site_key: site_key.clone(),
+                sealed_secret: sealed_secret.clone(),
+            })
+        }
+    }
+}
+
+struct ProofOfWork;
+
+impl Captcha for ProofOfWork {
+    fn ask(&self, cx: &Cx) -> Result<Asked> {
+        proof_of_work::challenge(cx).map(Asked::Puzzle)
+    }
+
+    fn judge<'a>(&'a self, cx: &'a Cx, token: &'a str) -> BoxFuture<'a, Result<Answered>> {
+        Box::pin(ready(proof_of_work::judge(cx, token)))
+    }
+}
+
+/// A fresh captcha of the tenant.
 ///
 /// # Errors
 /// Where there is no randomness.
-pub fn challenge(cx: &Cx) -> Result<Challenge> {
-    let expires = (cx.now + LIFETIME).micros() / 1_000_000;
-    let salt = format!("{}?expires={expires}", hex(&cx.app.entropy.bytes::<12>()?));
-    let number = cx.app.entropy.up_to(MAX_NUMBER)?;
-    let challenge = hex(&sha256(format!("{salt}{number}").as_bytes()));
-    Ok(Challenge {
-        algorithm: ALGORITHM.to_owned(),
-        signature: mark(cx, &challenge, &salt)?,
-        challenge,
-        maxnumber: MAX_NUMBER,
-        salt,
-    })
+pub fn ask(cx: &Cx) -> Result<Asked> {
+    maker(cx).ask(cx)
 }
 
 /// Takes an answer: right, of this tenant, in time, and not used before.
 ///
 /// # Errors
-/// `captcha_required`, `captcha_failed`, or where the database fails.
+/// `captcha_required`, `captcha_failed`, `captcha_unavailable` where the provider does not answer,
+/// or where the database fails.
 pub async fn spend(cx: &Cx, token: Option<&str>) -> Result<()> {
     let token = token.filter(|text| !text.is_empty());
     let token = token.ok_or_else(|| Error::refused(Code::CaptchaRequired))?;
     let failed = || Error::refused(Code::CaptchaFailed);
-    let answer = parse(token).ok_or_else(failed)?;
-    let expires = expires_at(&answer.salt).ok_or_else(failed)?;
-    let expires = Timestamp::from_micros(expires.saturating_mul(1_000_000));
-    let solved = hex(&sha256(format!("{}{}", answer.salt, answer.number).as_bytes()));
-    let fits = answer.algorithm == ALGORITHM
-        && solved == answer.challenge
-        && mark(cx, &answer.challenge, &answer.salt)? == answer.signature
-        && cx.now < expires;
-    if !fits {
-        return Err(failed());
-    }
-    let digest = sha256(answer.challenge.as_bytes());
+    let (digest, until) = match maker(cx).judge(cx, token).await? {
+        Answered::Right { digest, until } => (digest, until),
+        Answered::Wrong => return Err(failed()),
+        // Letting everybody through is what an attacker of the provider would want.
+        Answered::Unknown => {
+            let retry = Duration::from_secs(30);
+            return Err(Error::Busy { code: Code::CaptchaUnavailable, retry });
+        }
+    };
     let first = cx
         .app
         .db
-        .write((cx.tenant.id, digest, expires), |tx, (tenant, digest, expires)| {
-            Box::pin(store::captchas::spend(tx, *tenant, *digest, *expires))
+        .write((cx.tenant.id, digest, until), |tx, (tenant, digest, until)| {
+            Box::pin(store::captchas::spend(tx, *tenant, *digest, *until))
         })
         .await?;
     if first { Ok(()) } else { Err(failed()) }
-}
-
-fn parse(token: &str) -> Option<Answer> {
-    let bytes = base64::engine::general_purpose::STANDARD
-        .decode(token.get(..4096).unwrap_or(token))
-        .ok()?;
-    serde_json::from_slice(&bytes).ok()
-}
-
-/// Our mark on a puzzle: it is of this tenant and we made it.
-fn mark(cx: &Cx, challenge: &str, salt: &str) -> Result<String> {
-    let tenant = cx.tenant.id.to_string();
-    let parts = [tenant.as_bytes(), challenge.as_bytes(), salt.as_bytes()];
-    Ok(hex(&cx.app.master_key.mac(MARK, &parts)?))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }

@@ -3,8 +3,6 @@
 //! One read, one hash, one write. The hash runs outside any transaction, so the write makes sure
 //! that the facts still hold; where they do not, everything starts over once.
 
-use std::time::Duration;
-
 use crate::{
     crypto::{
         opaque::{Token, digest_text},
@@ -15,10 +13,10 @@ use crate::{
         audit::{Action, Actor, Event, Target},
         email::Email,
         factor::Method,
-        guessing,
         limits::Limit,
         login::{Account, Decision, Facts, Proof, decide},
         password::Password,
+        risk::Counts,
         session::Persistence,
         user::User,
     },
@@ -27,6 +25,7 @@ use crate::{
         Cx,
         gate::Pass,
         register,
+        risk::{self, Assessed, Known, Occasion},
         session::open::{SignedIn, is_overtaken, place},
         tenants,
     },
@@ -111,7 +110,7 @@ fn trusted_subject(email_key: &str, token: &Token) -> [u8; 32] {
 /// the database or the hash queue fails.
 pub async fn login(cx: &Cx, input: &Input) -> Result<Outcome> {
     let _turn = enter(cx, &input.email).await?;
-    let looked = look(cx, input).await?;
+    let looked = look(cx, input, Occasion::SignIn).await?;
     conclude(cx, input, looked).await
 }
 
@@ -122,9 +121,9 @@ pub async fn login(cx: &Cx, input: &Input) -> Result<Outcome> {
 /// `too_many_attempts`, or where the database or the hash queue fails.
 pub async fn check(cx: &Cx, input: &Input) -> Result<bool> {
     let _turn = enter(cx, &input.email).await?;
-    let looked = look(cx, input).await?;
-    let Looked { search, found, proof, .. } = &looked;
-    let step = Step { cx, input, search, found };
+    let looked = look(cx, input, Occasion::Again).await?;
+    let Looked { search, found, proof, assessed, .. } = &looked;
+    let step = Step { cx, input, search, found, assessed };
     if *proof != Proof::Account {
         step.refuse(*proof).await?;
         return Ok(false);
@@ -157,6 +156,7 @@ pub struct Looked {
     found: Found,
     proof: Proof,
     stale: bool,
+    assessed: Assessed,
 }
 
 impl Looked {
@@ -171,9 +171,9 @@ impl Looked {
 /// password is counted until [`conclude`].
 ///
 /// # Errors
-/// `too_many_attempts`, before the password is looked at; or where the database or the hash queue
-/// fails.
-pub async fn look(cx: &Cx, input: &Input) -> Result<Looked> {
+/// `too_many_attempts`, `captcha_required` and the like, before the password is looked at; or where
+/// the database or the hash queue fails.
+pub async fn look(cx: &Cx, input: &Input, occasion: Occasion) -> Result<Looked> {
     let search = search(cx, input);
     let found = cx
         .app
@@ -186,12 +186,11 @@ pub async fn look(cx: &Cx, input: &Input) -> Result<Looked> {
     let lifetime = cx.tenant.settings.trusted_device_lifetime;
     let trusted_device = found.trusted_device.filter(|it| cx.now < it.since + lifetime);
     let found = Found { trusted_device, ..found };
-    if let Some(retry) = must_wait(&found, cx) {
-        metrics::counter!("countersign_throttled_total").increment(1);
-        return Err(Error::Throttled { retry });
-    }
+    let pair = (&input.email, &input.password);
+    let known = known(cx, &search, &found);
+    let assessed = risk::admit(cx, pair, &known, occasion).await?;
     let (proof, stale) = verify(cx, input, &found).await?;
-    Ok(Looked { search, found, proof, stale })
+    Ok(Looked { search, found, proof, stale, assessed })
 }
 
 /// Decides, and writes what the decision leaves behind.
@@ -204,7 +203,8 @@ pub async fn conclude(cx: &Cx, input: &Input, looked: Looked) -> Result<Outcome>
         Err(error) if is_overtaken(&error) => {
             cx.app.remembered.expire();
             tenants::resolve(&cx.app, cx.tenant.slug.as_str()).await?;
-            let looked = look(cx, input).await?;
+            // Not asked for a captcha once more: that was solved for this sign-in.
+            let looked = look(cx, input, Occasion::Again).await?;
             settle(cx, input, looked).await
         }
         other => return other,
@@ -216,10 +216,10 @@ pub async fn conclude(cx: &Cx, input: &Input, looked: Looked) -> Result<Outcome>
 }
 
 async fn settle(cx: &Cx, input: &Input, looked: Looked) -> Result<Outcome> {
-    let Looked { search, found, proof, stale } = &looked;
+    let Looked { search, found, proof, stale, assessed } = &looked;
     let facts = Facts { proof: *proof, account: account(found) };
     let decision = decide(&cx.tenant.settings, &facts, cx.now);
-    let step = Step { cx, input, search, found };
+    let step = Step { cx, input, search, found, assessed };
     match (decision, &found.user) {
         (Decision::Grant, Some(user)) => step.grant(user, *stale).await,
         (Decision::Challenge { methods, default }, Some(user)) => {
@@ -238,14 +238,20 @@ async fn settle(cx: &Cx, input: &Input, looked: Looked) -> Result<Outcome> {
 }
 
 fn search(cx: &Cx, input: &Input) -> Search {
-    let network = cx.caller.address.network();
+    // What an application hands on for its users comes from all their networks.
+    let network = match &cx.caller.client_id {
+        Some(client) => digest_text(&["application", client]),
+        None => digest_text(&["network", &cx.caller.address.network()]),
+    };
+    let wide = cx.caller.address.wide().filter(|_| cx.caller.client_id.is_none());
     let device = input.device.as_ref().map(|token| *token.digest().as_bytes());
     let trusted = input.trusted_device.as_ref().and_then(|token| Token::parse(token.expose()));
     let account = account_subject(input.email.key());
     Search {
         email_key: input.email.key().to_owned(),
         account,
-        network: digest_text(&["network", &network]),
+        network,
+        wide: wide.map(|wide| digest_text(&["network", &wide.to_string()])),
         device,
         device_subject: match &input.device {
             Some(cookie) => device_subject(input.email.key(), cookie),
@@ -259,17 +265,29 @@ fn search(cx: &Cx, input: &Input) -> Search {
     }
 }
 
-/// A device that the user has signed in from or trusts has a count of its own, and no stranger's failures,
-/// of the account or of the network, hold it back.
-fn must_wait(found: &Found, cx: &Cx) -> Option<Duration> {
-    if found.device.is_some() {
-        return guessing::account_wait(found.device_count, cx.now);
+/// A device that the user has signed in from or trusts has a count of its own, and no stranger's
+/// failures, of the account or of the network, hold it back.
+fn known(cx: &Cx, search: &Search, found: &Found) -> Known {
+    let account = match (found.device, found.trusted_device) {
+        (Some(_), _) => found.device_count,
+        (None, Some(_)) => found.trusted_count,
+        (None, None) => found.account_count,
+    };
+    let network_limit = match cx.caller.client_id {
+        Some(_) => Limit::WrongPasswordsOfApplication,
+        None => Limit::WrongPasswords,
+    };
+    Known {
+        known_device: found.device.is_some() || found.trusted_device.is_some(),
+        counts: Counts {
+            account,
+            network: found.network_count,
+            network_limit,
+            wide: found.wide_count,
+        },
+        account: search.account,
+        network: search.network,
     }
-    if found.trusted_device.is_some() {
-        return guessing::account_wait(found.trusted_count, cx.now);
-    }
-    let account = guessing::account_wait(found.account_count, cx.now);
-    account.max(guessing::window_wait(found.network_count, Limit::WrongPasswords, cx.now))
 }
 
 /// Checks the password against what there is: the account's hash, else the newest pending
@@ -311,6 +329,7 @@ struct Step<'a> {
     input: &'a Input,
     search: &'a Search,
     found: &'a Found,
+    assessed: &'a Assessed,
 }
 
 impl Step<'_> {
@@ -342,10 +361,17 @@ impl Step<'_> {
         let mut queries = vec![
             store::attempts::add(cx.tenant.id, self.subject(), user, cx.now),
             cx.record(event)?,
+            self.assessed.row(cx, user, reason)?,
         ];
-        if found.device.is_none() && found.trusted_device.is_none() {
-            let (network, window) = (self.search.network, Limit::WrongPasswords.policy().window);
-            queries.push(store::attempts::add_in_window(cx.tenant.id, network, window, cx.now));
+        if !self.assessed.is_known_device() {
+            let window = Limit::WrongPasswords.policy().window;
+            let count =
+                |subject| store::attempts::add_in_window(cx.tenant.id, subject, window, cx.now);
+            queries.push(count(self.search.network));
+            queries.extend(self.search.wide.map(count));
+            if proof == Proof::Wrong {
+                risk::failed(cx, (&self.input.email, &self.input.password), self.search.network)?;
+            }
         }
         let pending = found.pending.as_ref().filter(|_| proof == Proof::Pending);
         let token = Token::generate(&cx.app.entropy)?;

@@ -20,6 +20,7 @@ use crate::{
     flows::{
         Cx, login,
         outbox::{self, Recipient},
+        risk,
     },
     id::{SessionId, UserId},
     mail::message::Message,
@@ -101,9 +102,11 @@ async fn is_reused(cx: &Cx, password: &Password, user: UserId, last: usize) -> R
 /// Asks for a reset mail. The answer never tells whether one goes out.
 ///
 /// # Errors
-/// `invalid_redirect_uri`, before anything is looked up; or where the database fails.
+/// `invalid_redirect_uri`, `captcha_required` and the like, before anything is looked up; or where
+/// the database fails.
 pub async fn forgot(cx: &Cx, email: Email, redirect_uri: Option<String>) -> Result<()> {
     cx.check_redirect(redirect_uri.as_deref())?;
+    risk::ask(cx, cx.tenant.settings.captchas.recovery).await?;
     let token = Token::generate(&cx.app.entropy)?;
     let input = (cx.clone(), email, redirect_uri, token);
     cx.app

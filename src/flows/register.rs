@@ -14,15 +14,14 @@ use crate::{
         registration::{
             LIFETIME, MAX_PENDING, MAX_PENDING_FROM_NETWORK, custom_data_faults, takes_domain,
         },
-        settings::Captcha,
         ticket::Purpose,
         user::{Name, User, UserStatus},
     },
     error::{Code, Context, Error, Fault, Loc, Result},
     flows::{
-        Cx, captcha, login,
+        Cx, login,
         outbox::{self, Recipient},
-        password, verify_email,
+        password, risk, verify_email,
     },
     id::UserId,
     mail::message::{Message, plain_name},
@@ -41,8 +40,6 @@ pub struct Input {
     pub first_name: Name,
     /// Family name.
     pub last_name: Name,
-    /// The captcha's answer.
-    pub captcha_token: Option<String>,
     /// Where the person goes afterwards.
     pub redirect_uri: Option<String>,
     /// Free data.
@@ -92,9 +89,7 @@ pub async fn register(cx: &Cx, input: Input) -> Result<Registered> {
     };
     password::check(cx, &input.password, owner).await?;
     // After everything that the person can mend, so that the puzzle is not spent on it.
-    if settings.captcha == Captcha::ProofOfWork {
-        captcha::spend(cx, input.captcha_token.as_deref()).await?;
-    }
+    risk::ask(cx, settings.captchas.registration).await?;
     let hash = cx.app.passwords.hash(&input.password).await?;
     let _turn = cx.app.gates.enter(login::account_subject(input.email.key())).await?;
     let pending = pending(cx, &input, &hash)?;

@@ -202,7 +202,7 @@ async fn find(cx: &Cx, token: &Token, named: &Named, code: Option<&str>) -> Resu
         return Err(bad_step());
     }
     if let Some(retry) = guessing::account_wait(step.count, cx.now) {
-        metrics::counter!("countersign_throttled_total").increment(1);
+        metrics::counter!("countersign_throttled_total", "verdict" => "throttled").increment(1);
         return Err(Error::Throttled { retry });
     }
     Ok(step)

@@ -30,6 +30,9 @@ use crate::{
     text::Locale,
 };
 
+/// The answer to a captcha, for endpoints whose bodies have no field for it.
+const CAPTCHA: &str = "x-captcha-token";
+
 /// A request at the door of a tenant.
 #[derive(Debug)]
 pub struct Door {
@@ -129,6 +132,7 @@ impl Door {
             accept_language: text(&self.headers, header::ACCEPT_LANGUAGE).map(str::to_owned),
             request_id: self.facts.id.clone(),
             over: self.facts.over,
+            captcha: text(&self.headers, CAPTCHA).map(str::to_owned),
             client_id: None,
             session: None,
         }
@@ -278,6 +282,16 @@ impl Door {
         });
         host.as_deref() == text(&self.headers, header::HOST)
     }
+}
+
+/// The same with a captcha's answer that came in a form.
+#[must_use]
+pub fn with_captcha(cx: &Cx, token: &str) -> Cx {
+    if token.is_empty() {
+        return cx.clone();
+    }
+    let caller = Caller { captcha: Some(token.to_owned()), ..(*cx.caller).clone() };
+    Cx { caller: Arc::new(caller), ..cx.clone() }
 }
 
 /// Somebody at a page that speaks `locale`: what is written for him, and what is mailed to him as

@@ -231,9 +231,10 @@ fn refused(code: Code) -> StatusCode {
         | Code::TooManyFactors => StatusCode::CONFLICT,
         Code::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         Code::TooManyAttempts => StatusCode::TOO_MANY_REQUESTS,
-        Code::DatabaseUnavailable | Code::Overloaded | Code::StorageFull => {
-            StatusCode::SERVICE_UNAVAILABLE
-        }
+        Code::CaptchaUnavailable
+        | Code::DatabaseUnavailable
+        | Code::Overloaded
+        | Code::StorageFull => StatusCode::SERVICE_UNAVAILABLE,
         Code::InternalError => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }

@@ -87,14 +87,24 @@ pub fn page_policy(nonce: &str) -> String {
 /// The policy of a page within an authorization request: as [`page_policy`], but the answer to its
 /// form may send the browser on to the application, which browsers count as a target of the form,
 /// and its script may call us. An application may send it on in turn, so that its scheme alone is
-/// named.
+/// named. `foreign` are the sources of a captcha that is not ours.
 #[must_use]
-pub fn interaction_policy(nonce: &str, target: Option<&url::Url>, framing: Framing<'_>) -> String {
+pub fn interaction_policy(
+    nonce: &str,
+    target: Option<&url::Url>,
+    framing: Framing<'_>,
+    foreign: &str,
+) -> String {
     let target = target.map(|url| format!(" {}:", url.scheme())).unwrap_or_default();
     let ancestors = framing.ancestors();
+    let (more, frames) = if foreign.is_empty() {
+        (String::new(), String::new())
+    } else {
+        (format!(" {foreign}"), format!("frame-src {foreign}; "))
+    };
     format!(
-        "default-src 'none'; style-src 'self' 'nonce-{nonce}'; script-src 'self'; \
-         img-src 'self' data:; connect-src 'self'; form-action 'self'{target}; \
+        "default-src 'none'; style-src 'self' 'nonce-{nonce}'{more}; script-src 'self'{more}; \
+         img-src 'self' data:{more}; connect-src 'self'{more}; {frames}form-action 'self'{target}; \
          base-uri 'none'; frame-ancestors {ancestors}"
     )
 }

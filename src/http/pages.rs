@@ -34,6 +34,7 @@ use crate::{
 
 mod account;
 mod asked_for;
+mod captcha;
 mod change_email;
 mod check_mail;
 mod consent;

@@ -6,9 +6,20 @@ use crate::{
     error::Result,
 };
 
-/// One kind of thing that passes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Dead {
+macro_rules! kinds {
+    ($($(#[$doc:meta])* $name:ident,)*) => {
+        /// One kind of thing that passes.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum Dead { $($(#[$doc])* $name,)* }
+
+        impl Dead {
+            /// Every kind.
+            pub const ALL: &'static [Dead] = &[$(Dead::$name,)*];
+        }
+    };
+}
+
+kinds! {
     /// Sessions past their absolute or idle limit.
     Sessions,
     /// Sessions past their idle limit.
@@ -49,31 +60,14 @@ pub enum Dead {
     DeviceCodes,
     /// Revoked access tokens that have ended anyway.
     RevokedTokens,
+    /// What was made of sign-ins 30 days ago.
+    SignIns,
+    /// Alarms that were over 30 days ago.
+    Alarms,
+    /// What outsiders could be told 30 days ago.
+    Events,
     /// Mails sent a day ago, and mails given up 30 days ago.
     Mails,
-}
-
-impl Dead {
-    /// Every kind.
-    pub const ALL: [Dead; 17] = [
-        Self::Sessions,
-        Self::IdleSessions,
-        Self::Grants,
-        Self::Registrations,
-        Self::RegistrationTokens,
-        Self::Tickets,
-        Self::Challenges,
-        Self::Captchas,
-        Self::Attempts,
-        Self::PortalAttempts,
-        Self::Devices,
-        Self::Setups,
-        Self::Ceremonies,
-        Self::TrustedDevices,
-        Self::EmailChanges,
-        Self::Statements,
-        Self::Mails,
-    ];
 }
 
 const DAY: std::time::Duration = std::time::Duration::from_hours(24);
@@ -122,6 +116,9 @@ pub async fn purge_all_tenants(tx: &mut Tx, dead: Dead, now: Timestamp, limit: i
         Dead::AuthorizationCodes => past!("authorization_codes", "realm, digest", "expires_at"),
         Dead::DeviceCodes => past!("device_codes", "realm, digest", "expires_at"),
         Dead::RevokedTokens => past!("revoked_tokens", "realm, digest", "expires_at"),
+        Dead::SignIns => past!("sign_ins", "tenant_id, id", "at"),
+        Dead::Alarms => past!("alarms", "tenant_id, kind, subject", "until"),
+        Dead::Events => past!("events", "tenant_id, id", "at"),
         Dead::Mails => {
             "DELETE FROM outbox WHERE (tenant_id, id) IN \
              (SELECT tenant_id, id FROM outbox WHERE done_at IS NOT NULL \
@@ -130,6 +127,7 @@ pub async fn purge_all_tenants(tx: &mut Tx, dead: Dead, now: Timestamp, limit: i
     };
     let before = match dead {
         Dead::Devices => now - DAY * 400,
+        Dead::SignIns | Dead::Alarms | Dead::Events => now - DAY * 30,
         Dead::Mails | Dead::DeviceCodes | Dead::AuthorizationCodes => now - DAY,
         _ => now,
     };

@@ -19,8 +19,10 @@ pub struct Search {
     pub email_key: String,
     /// Whom failures are counted for: the account.
     pub account: [u8; 32],
-    /// The client network.
+    /// The client network, or the application that asks for its users.
     pub network: [u8; 32],
+    /// All hosts of one customer of a provider.
+    pub wide: Option<[u8; 32]>,
     /// The device, by the digest of its cookie.
     pub device: Option<[u8; 32]>,
     /// The device's own count.
@@ -56,6 +58,8 @@ pub struct Found {
     pub trusted_count: Option<Count>,
     /// The network's failures.
     pub network_count: Option<Count>,
+    /// Those of all hosts of one customer of a provider.
+    pub wide_count: Option<Count>,
     /// The newest pending registration, where there is no account.
     pub pending: Option<Pending>,
     /// The second factors that are enrolled, strongest first.
@@ -106,6 +110,7 @@ pub async fn facts(tx: &mut Tx, tenant: TenantId, search: &Search) -> Result<Fou
                 ad.failures AS device_failures, ad.first_at AS device_first, ad.last_at AS device_last, \
                 ac.failures AS trusted_failures, ac.first_at AS trusted_first, ac.last_at AS trusted_last, \
                 an.failures AS network_failures, an.first_at AS network_first, an.last_at AS network_last, \
+                aw.failures AS wide_failures, aw.first_at AS wide_first, aw.last_at AS wide_last, \
                 r.id AS registration_id, r.user_id AS registration_user, \
                 r.password_hash AS registration_hash \
          FROM (SELECT 1 AS one) AS always \
@@ -119,6 +124,7 @@ pub async fn facts(tx: &mut Tx, tenant: TenantId, search: &Search) -> Result<Fou
          LEFT JOIN attempts ad ON ad.tenant_id = $1 AND ad.subject = $6 \
          LEFT JOIN attempts ac ON ac.tenant_id = $1 AND ac.subject = $10 \
          LEFT JOIN attempts an ON an.tenant_id = $1 AND an.subject = $7 \
+         LEFT JOIN attempts aw ON aw.tenant_id = $1 AND aw.subject = $11 \
          LEFT JOIN registrations r ON r.tenant_id = $1 AND u.id IS NULL AND r.id = \
               (SELECT n.id FROM registrations n \
                 WHERE n.tenant_id = $1 AND n.email_key = $2 AND n.expires_at > $8 \
@@ -133,6 +139,7 @@ pub async fn facts(tx: &mut Tx, tenant: TenantId, search: &Search) -> Result<Fou
         .bind(search.now)
         .bind(search.trusted_device.map(|digest| digest.to_vec()))
         .bind(search.trusted_subject)
+        .bind(search.wide.map(|digest| digest.to_vec()))
         .one(tx)
         .await
 }
@@ -170,6 +177,7 @@ impl FromRow for Found {
             device_count: count(row, ["device_failures", "device_first", "device_last"])?,
             trusted_count: count(row, ["trusted_failures", "trusted_first", "trusted_last"])?,
             network_count: count(row, ["network_failures", "network_first", "network_last"])?,
+            wide_count: count(row, ["wide_failures", "wide_first", "wide_last"])?,
             methods: methods(row)?,
             default_method: default_method(row)?,
             trusted_device: trusted,

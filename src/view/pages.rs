@@ -12,6 +12,7 @@ use crate::{
 };
 
 pub mod account;
+pub mod captcha;
 pub mod leaving;
 pub mod lost;
 pub mod mails;

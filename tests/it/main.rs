@@ -13,6 +13,7 @@
 
 mod support;
 
+mod abuse;
 mod account;
 mod api;
 mod applications;

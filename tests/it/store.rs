@@ -383,6 +383,7 @@ fn search() -> login::Search {
         email_key: GRACE.to_owned(),
         account: countersign::flows::login::account_subject(GRACE),
         network: digest_text(&["network", "192.0.2.1"]),
+        wide: None,
         device: None,
         device_subject: SUBJECT,
         place: String::new(),

@@ -35,6 +35,7 @@ pub(crate) mod applications;
 #[expect(dead_code, reason = "what only the tests of the WebAuthn module use")]
 #[path = "../../src/crypto/webauthn/tests/authenticator.rs"]
 pub(crate) mod authenticator;
+pub(crate) mod captcha;
 pub(crate) mod factors;
 pub(crate) mod forms;
 pub(crate) mod postgres;
@@ -209,7 +210,7 @@ pub(crate) fn token_in(mail: &Mail) -> String {
 #[derive(Clone)]
 pub(crate) struct Client {
     router: Router,
-    address: std::net::IpAddr,
+    pub(crate) address: std::net::IpAddr,
     pub(crate) agent: String,
     pub(crate) headers: HeaderMap,
     pub(crate) cookies: Vec<(String, String)>,

@@ -21,6 +21,8 @@ pub const LOCALES: [&str; 6] = ["en", "de", "fr", "es", "ja", "ar"];
 pub struct SettingsLayer {
     /// Who may make an account for himself, and how.
     pub registration: RegistrationLayer,
+    /// What proves that no machine asks.
+    pub captcha: CaptchaLayer,
     /// What a password must be.
     pub password_policy: PasswordPolicyLayer,
     /// The sign-in page.
@@ -69,7 +71,8 @@ layer! {
         email_verification: bool,
         /// Whether an administrator must agree. Default: no.
         approval: bool,
-        /// `none` or `proof_of_work`. Default: `none`.
+        /// `none`, or `proof_of_work` for what `captcha.registration = always` says. Default:
+        /// `none`, which says nothing.
         captcha: Captcha,
         /// Domains that alone are taken; subdomains are domains of their own.
         allowed_email_domains: Vec<String>,
@@ -77,6 +80,25 @@ layer! {
         blocked_email_domains: Vec<String>,
         /// A JSON Schema that `custom_data` must fit.
         custom_data_schema: Value,
+    }
+}
+
+layer! {
+    /// What proves that no machine asks, and when that is wanted.
+    CaptchaLayer {
+        /// `proof_of_work`, `hcaptcha`, `turnstile` or `recaptcha`. Default: `proof_of_work`, by
+        /// which nobody else learns of a visit.
+        provider: CaptchaProvider,
+        /// The key that the provider knows the pages by.
+        site_key: String,
+        /// What we prove ourselves by to the provider, sealed; it is set by a command of its own.
+        sealed_secret: String,
+        /// At sign-in: `off`, `risk` or `always`. Default: `risk`.
+        sign_in: CaptchaUse,
+        /// At registration: `off`, `risk` or `always`. Default: `risk`.
+        registration: CaptchaUse,
+        /// Where a link to a new password is asked for: `off`, `risk` or `always`. Default: `risk`.
+        recovery: CaptchaUse,
     }
 }
 
@@ -249,6 +271,45 @@ pub enum Captcha {
     ProofOfWork,
 }
 
+/// Who makes a captcha.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CaptchaProvider {
+    /// We do: a puzzle that the browser solves by itself.
+    ProofOfWork,
+    /// hCaptcha.
+    Hcaptcha,
+    /// Cloudflare Turnstile.
+    Turnstile,
+    /// Google reCAPTCHA, version 2.
+    Recaptcha,
+}
+
+impl CaptchaProvider {
+    /// The spelling in settings.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::ProofOfWork => "proof_of_work",
+            Self::Hcaptcha => "hcaptcha",
+            Self::Turnstile => "turnstile",
+            Self::Recaptcha => "recaptcha",
+        }
+    }
+}
+
+/// When a captcha is wanted; each asks wherever the one before it does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CaptchaUse {
+    /// Never.
+    Off,
+    /// Where something looks suspicious.
+    Risk,
+    /// Always.
+    Always,
+}
+
 impl SettingsLayer {
     /// The faults of these values, one sentence each, with the setting's name first.
     #[must_use]
@@ -305,8 +366,26 @@ impl SettingsLayer {
             "oauth.registration_scopes: at most 100 words of printing ASCII, none that is for \
              programs alone",
         );
+        faults.extend(self.captcha_faults());
         faults.extend(self.factor_faults());
         faults
+    }
+
+    fn captcha_faults(&self) -> Option<String> {
+        let captcha = &self.captcha;
+        let is_foreign = captcha.provider.is_some_and(|it| it != CaptchaProvider::ProofOfWork);
+        let is_key = |key: &str| {
+            (1..=200).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic())
+        };
+        if is_foreign && captcha.site_key.is_none() {
+            return Some("captcha.site_key: set it along with captcha.provider".to_owned());
+        }
+        if is_foreign && captcha.sealed_secret.is_none() {
+            let sentence = "captcha.provider: give its secret with --captcha-secret-stdin";
+            return Some(sentence.to_owned());
+        }
+        let fits = captcha.site_key.as_deref().is_none_or(is_key);
+        (!fits).then(|| "captcha.site_key: at most 200 printing characters".to_owned())
     }
 
     /// The faults of what concerns factors, accounts and pages.

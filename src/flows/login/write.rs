@@ -43,7 +43,11 @@ impl Step<'_> {
             opening.must(store::trusted_devices::used(tenant, trusted.id, cx.now));
             done = done.with("trusted_device", trusted.id.to_string());
         }
-        opening.also([store::attempts::clear(tenant, self.subject()), cx.record(done)?]);
+        opening.also([
+            store::attempts::clear(tenant, self.subject()),
+            cx.record(done)?,
+            self.assessed.row(cx, Some(user.id), "success")?,
+        ]);
         if let Some(hash) = hash.filter(|_| stale) {
             let fresh = cx.app.passwords.hash(&self.input.password).await?;
             opening.also([
@@ -79,6 +83,7 @@ impl Step<'_> {
             store::challenges::push_out(cx.tenant.id, user.id, new.id, MAX_STEPS),
             store::attempts::clear(cx.tenant.id, self.subject()),
             cx.record(event(user, Action::LoginChallenged).with("purpose", purpose))?,
+            self.assessed.row(cx, Some(user.id), "challenged")?,
         ];
         cx.app
             .db
@@ -92,7 +97,8 @@ impl Step<'_> {
     /// Mails the link to a new password, which is due.
     pub(super) async fn change_password(&self, user: &User) -> Result<Outcome> {
         let clear = store::attempts::clear(self.cx.tenant.id, self.subject());
-        change_password(self.cx, user, vec![clear]).await
+        let row = self.assessed.row(self.cx, Some(user.id), "password_change_required")?;
+        change_password(self.cx, user, vec![clear, row]).await
     }
 
     /// Mails the link that proves the address, and says that it has to be proved.
@@ -102,6 +108,7 @@ impl Step<'_> {
         let queries = vec![
             store::attempts::clear(cx.tenant.id, self.subject()),
             self.refusal(user, Code::EmailNotVerified)?,
+            self.assessed.row(cx, Some(user.id), Code::EmailNotVerified.as_str())?,
         ];
         let input = (cx.clone(), user.clone(), queries, token);
         cx.app
@@ -123,6 +130,7 @@ impl Step<'_> {
         let queries = vec![
             store::attempts::clear(self.cx.tenant.id, self.subject()),
             self.refusal(user, Code::AccountSuspended)?,
+            self.assessed.row(self.cx, Some(user.id), Code::AccountSuspended.as_str())?,
         ];
         self.cx.app.db.write(queries, |tx, queries| Box::pin(tx.pipeline(queries.clone()))).await?;
         Ok(Error::refused(Code::AccountSuspended))

@@ -21,6 +21,7 @@ use crate::{
     flows::{
         Cx,
         login::{self, Looked, account_subject},
+        risk::Occasion,
     },
     store::{self, portal::Candidate},
 };
@@ -134,7 +135,7 @@ pub(super) async fn sign_in(visit: &Visit, input: &Input) -> Result<Outcome> {
     if let Some(retry) = facts.wait(visit)
         && known(visit, &input.email).await?.is_empty()
     {
-        metrics::counter!("countersign_throttled_total").increment(1);
+        metrics::counter!("countersign_throttled_total", "verdict" => "throttled").increment(1);
         return Err(Error::Throttled { retry });
     }
     let counted = facts.address_count.is_some();
@@ -170,9 +171,12 @@ async fn look(visit: &Visit, input: &Input, candidates: Vec<Candidate>) -> Resul
     for candidate in candidates {
         let cx = visit.cx(parsed(visit, candidate)?);
         let input = input.in_tenant(visit, cx.tenant.id);
-        match login::look(&cx, &input).await {
+        match login::look(&cx, &input, Occasion::SignIn).await {
             Ok(looked) => tried.push(Tried { cx, input, looked }),
+            // Nor where that tenant wants a captcha, which is not asked for before it is known whose.
             Err(Error::Throttled { .. }) => {}
+            Err(Error::Refused(no))
+                if matches!(no.code, Code::CaptchaRequired | Code::CaptchaFailed) => {}
             Err(fault) => return Err(fault),
         }
     }

@@ -1,4 +1,4 @@
-//! `GET captcha`: a puzzle for tenants that ask for one at registration.
+//! `GET captcha`: what has to be solved where a captcha is asked for.
 
 use axum::{
     http::header,
@@ -13,8 +13,11 @@ use crate::{
 
 /// Captcha
 ///
-/// A puzzle for a browser to solve, in the form that the ALTCHA widget (version 1) reads. The
-/// answer goes into `captcha_token` of the registration and is good once, for ten minutes.
+/// What has to be solved where an answer says `captcha_required`. By default a puzzle for a browser,
+/// in the form that the ALTCHA widget (version 1) reads; its answer is good once, for ten minutes.
+/// Where the tenant has chosen another provider: `provider` and `site_key` for that one's widget.
+/// The answer goes into `captcha_token` of a registration, and everywhere into the header
+/// `X-Captcha-Token`.
 #[utoipa::path(
     get,
     path = "/api/v1/auth/tenants/{tenant_slug}/captcha",
@@ -25,6 +28,6 @@ use crate::{
 )]
 pub(super) async fn challenge(door: Door) -> Result<Response> {
     let cx = door.open().await?;
-    let body = serde_json::to_string(&captcha::challenge(&cx)?).doing("writing a captcha")?;
+    let body = serde_json::to_string(&captcha::ask(&cx)?).doing("writing a captcha")?;
     Ok(([(header::CONTENT_TYPE, "application/json")], body).into_response())
 }

@@ -10,7 +10,7 @@ use crate::{
     error::{Error, Fault, Result},
     flows::register::{Input, State, register as sign_up},
     http::{
-        door::Door,
+        door::{Door, with_captcha},
         extract::Body,
         wire::{ApiResponse, ClassName, HTTPValidationError},
     },
@@ -84,8 +84,9 @@ pub(super) async fn register(
     door: Door,
     Body(body): Body<RegisterRequest>,
 ) -> Result<Reply<RegisterResponse>> {
+    let answer = body.captcha_token.clone().unwrap_or_default();
     let input = parse(body)?;
-    let cx = door.open().await?;
+    let cx = with_captcha(&door.open().await?, &answer);
     let registered = sign_up(&cx, input).await?;
     let (status, key) = match registered.state {
         State::PendingVerification => ("pending_verification", "answer.registration_pending"),
@@ -111,7 +112,6 @@ fn parse(body: RegisterRequest) -> Result<Input> {
             password,
             first_name,
             last_name,
-            captcha_token: body.captcha_token,
             redirect_uri: body.redirect_uri,
             custom_data: body.custom_data.unwrap_or_default(),
         }),

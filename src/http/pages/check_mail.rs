@@ -8,7 +8,10 @@ use axum::response::Response;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::visit::{self, Asked, Said, Told, Visit, of_request, whole_seconds};
+use super::{
+    captcha,
+    visit::{self, Asked, Said, Told, Visit, of_request, whole_seconds},
+};
 use crate::{
     domain::email::Email,
     error::{Error, Result},
@@ -18,7 +21,7 @@ use crate::{
         password, register,
     },
     http::{
-        door::Door,
+        door::{Door, with_captcha},
         extract::{Form, Query},
     },
     view::pages::mails::{AgainShown, AskMailPage, CheckMailPage, WaitShown},
@@ -134,6 +137,14 @@ pub(super) struct AskForMail {
     action: String,
     #[schema(required = false)]
     email: String,
+    /// The captcha's answer, under the name that whoever makes it gives the field.
+    #[serde(
+        alias = "h-captcha-response",
+        alias = "cf-turnstile-response",
+        alias = "g-recaptcha-response"
+    )]
+    #[schema(required = false)]
+    captcha_token: String,
     #[schema(required = false)]
     wish: String,
 }
@@ -174,7 +185,12 @@ enum Wanted {
 }
 
 /// The page on which a mail is asked for, by an address.
-fn form(visit: &Visit, wanted: Wanted, email: String, told: Option<Told>) -> Result<Response> {
+fn form(
+    visit: &Visit,
+    cx: &Cx,
+    wanted: Wanted,
+    (email, told): (String, Option<Told>),
+) -> Result<Response> {
     let (title, lead, action) = match wanted {
         Wanted::Proof => ("page.verify_again.title", "page.verify_again.lead", AGAIN),
         Wanted::Reset => ("page.forgot_password.title", "page.forgot_password.lead", RESET),
@@ -184,7 +200,11 @@ fn form(visit: &Visit, wanted: Wanted, email: String, told: Option<Told>) -> Res
     let lead = texts.say(visit.look.locale, lead, tenant);
     let (fault, _, status) = Said::from(told).parts();
     let title = visit.say(title);
-    let page = AskMailPage { around: visit.around(), title, lead, action, email, fault };
+    let captcha = match wanted {
+        Wanted::Proof => None,
+        Wanted::Reset => captcha::shown(cx, cx.tenant.settings.captchas.recovery)?,
+    };
+    let page = AskMailPage { around: visit.around(), title, lead, action, email, fault, captcha };
     visit.form(&page, status)
 }
 
@@ -205,23 +225,24 @@ async fn ask(
         (Asking::For(_, wish), Some(told)) if is_again => {
             return page(visit, cx, (promised, &wish), Said::Fault(told));
         }
-        (_, Some(told)) => return form(visit, wanted, body.email, Some(told)),
+        (_, Some(told)) => return form(visit, cx, wanted, (body.email, Some(told))),
         (Asking::TooSoon(wish, sealed, wait), None) => {
             return too_soon(visit, (promised, &wish), (sealed, wait));
         }
         (Asking::Nobody, None) => {
             let told = visit.fault("page.register.bad_email");
-            return form(visit, wanted, body.email, Some(told));
+            return form(visit, cx, wanted, (body.email, Some(told)));
         }
         (Asking::For(email, wish), None) => (email, wish),
     };
+    let cx = &with_captcha(cx, &body.captcha_token);
     let asked = match wanted {
         Wanted::Proof => register::again(cx, &email).await,
         Wanted::Reset => password::forgot(cx, email, None).await,
     };
     if let Err(error) = asked {
         let told = visit.told(error)?;
-        return form(visit, wanted, body.email, Some(told));
+        return form(visit, cx, wanted, (body.email, Some(told)));
     }
     let note = is_again.then(|| visit.say("page.check_mail.sent_again"));
     page(visit, cx, (promised, &wish), note.map_or(Said::Nothing, Said::Note))
@@ -245,8 +266,8 @@ pub(super) async fn submit_unproved(door: Door, body: Result<Form<AskForMail>>) 
 
 async fn shown(door: Door, query: Result<Query<Asked>>, wanted: Wanted) -> Response {
     let asked = query.map(|Query(asked)| asked);
-    visit::at_tenant(door, asked, async |visit: &mut Visit, _: Cx, _: Asked| {
-        form(visit, wanted, String::new(), None)
+    visit::at_tenant(door, asked, async |visit: &mut Visit, cx: Cx, _: Asked| {
+        form(visit, &cx, wanted, (String::new(), None))
     })
     .await
 }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use super::{
-    check_mail,
+    captcha, check_mail,
     visit::{self, Asked, Said, Told, Visit, of_request, sent_on, with_parameter},
 };
 use crate::{
@@ -29,10 +29,11 @@ use crate::{
     http::{
         api::Reply,
         cookies,
-        door::Door,
+        door::{Door, with_captcha},
         extract::{Form, Query},
     },
     view::pages::{
+        captcha::CaptchaShown,
         lost::Way,
         sign_in::{LoginPage, PresentShown, TenantShown},
     },
@@ -58,6 +59,14 @@ pub(super) struct SignIn {
     pub(super) remember_me: bool,
     #[schema(required = false)]
     pub(super) tenant: String,
+    /// The captcha's answer, under the name that whoever makes it gives the field.
+    #[serde(
+        alias = "h-captcha-response",
+        alias = "cf-turnstile-response",
+        alias = "g-recaptcha-response"
+    )]
+    #[schema(required = false)]
+    captcha_token: String,
     #[schema(required = false)]
     challenge_id: String,
     #[schema(required = false)]
@@ -104,6 +113,7 @@ pub(super) struct Offered {
     pub(super) tenants: Vec<TenantShown>,
     pub(super) elsewhere: Vec<Way>,
     pub(super) present: Option<PresentShown>,
+    pub(super) captcha: Option<CaptchaShown>,
 }
 
 /// A sign-in page, of a tenant or of the platform.
@@ -136,6 +146,7 @@ pub(super) fn rendered(
         elsewhere: offered.elsewhere,
         can_look: offered.can_look,
         present: offered.present,
+        captcha: offered.captcha,
     };
     visit.embeddable_form(&page, status)
 }
@@ -153,7 +164,9 @@ pub(super) async fn show(door: Door, query: Result<Query<Asked>>) -> Response {
         let typed = if asked.note == STEP_OVER { resumed(visit, &cx) } else { None };
         let typed = typed.unwrap_or_else(|| hinted(visit));
         let present = present(visit, |_| visit.onward(&cx)).await?;
-        let offered = Offered { present, ..offered(visit, &cx, first(&cx.tenant.settings)) };
+        let captcha = captcha::shown(&cx, cx.tenant.settings.captchas.sign_in)?;
+        let offered = offered(visit, &cx, first(&cx.tenant.settings));
+        let offered = Offered { present, captcha, ..offered };
         rendered(visit, typed, offered, note(visit, &asked.note))
     })
     .await
@@ -230,9 +243,12 @@ pub(super) async fn submit(door: Door, body: Result<Form<SignIn>>) -> Response {
 
 async fn sign_in(visit: &Visit, cx: Cx, body: SignIn, stale: Option<Told>) -> Result<Response> {
     let cx = visit.demanded(cx);
+    let cx = with_captcha(&cx, &body.captcha_token);
     let ask = asked_of(&cx, &body);
+    let use_of = cx.tenant.settings.captchas.sign_in;
     let again = |wrong, said: Said| {
-        let offered = Offered { wrong, ..offered(visit, &cx, ask) };
+        let captcha = captcha::shown(&cx, use_of)?;
+        let offered = Offered { wrong, captcha, ..offered(visit, &cx, ask) };
         rendered(visit, body.typed(), offered, said)
     };
     if let Some(told) = stale {
@@ -256,7 +272,11 @@ async fn sign_in(visit: &Visit, cx: Cx, body: SignIn, stale: Option<Told>) -> Re
     };
     match outcome {
         Ok(outcome) => passed(visit, &cx, outcome, body.typed()).await,
-        Err(error) => again(Vec::new(), Said::Fault(visit.told(error)?)),
+        Err(error) => {
+            let captcha = captcha::shown_after(&cx, use_of, &error)?;
+            let offered = Offered { captcha, ..offered(visit, &cx, ask) };
+            rendered(visit, body.typed(), offered, Said::Fault(visit.told(error)?))
+        }
     }
 }
 
@@ -277,7 +297,9 @@ fn by_address(visit: &Visit, cx: &Cx, body: &SignIn) -> Result<Response> {
         let said = Said::Fault(visit.fault("page.login.fill_in_email"));
         return rendered(visit, body.typed(), offered, said);
     }
-    rendered(visit, body.typed(), offered(visit, cx, Ask::Password), Said::Nothing)
+    let captcha = captcha::shown(cx, cx.tenant.settings.captchas.sign_in)?;
+    let offered = Offered { captcha, ..offered(visit, cx, Ask::Password) };
+    rendered(visit, body.typed(), offered, Said::Nothing)
 }
 
 async fn by_password(

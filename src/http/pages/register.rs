@@ -6,20 +6,21 @@ use serde_json::Map;
 use utoipa::ToSchema;
 
 use super::{
+    captcha,
     check_mail::{self, Promised},
     login::anew,
     visit::{self, Asked, Said, Told, Visit, of_request, sent_on},
 };
 use crate::{
-    domain::{email::Email, password::Password, settings::Captcha, user::Name},
-    error::{Code, Context, Error, Result},
+    domain::{email::Email, password::Password, user::Name},
+    error::{Code, Error, Result},
     flows::{
-        Cx, captcha,
+        Cx,
         forms::{self, Wish},
         register::{Input, Registered, State, register},
     },
     http::{
-        door::Door,
+        door::{Door, with_captcha},
         extract::{Form, Query},
     },
     view::pages::{
@@ -47,6 +48,12 @@ pub(super) struct NewAccount {
     last_name: String,
     #[schema(required = false, format = Password)]
     password: String,
+    /// The captcha's answer, under the name that whoever makes it gives the field.
+    #[serde(
+        alias = "h-captcha-response",
+        alias = "cf-turnstile-response",
+        alias = "g-recaptcha-response"
+    )]
     #[schema(required = false)]
     captcha_token: String,
     #[schema(required = false)]
@@ -78,13 +85,7 @@ fn form(
     if !settings.registration_enabled {
         return Ok(sent_on(&anew(visit, "registration_closed"), []));
     }
-    let puzzle = match settings.captcha {
-        Captcha::None => None,
-        Captcha::ProofOfWork => {
-            let puzzle = captcha::challenge(cx)?;
-            Some(serde_json::to_string(&puzzle).doing("writing a puzzle")?)
-        }
-    };
+    let captcha = captcha::shown(cx, settings.captchas.registration)?;
     let min = settings.password_policy.effective_min_length(settings.mfa_required);
     let page = RegisterPage {
         around: visit.around(),
@@ -93,7 +94,7 @@ fn form(
         last_name: typed.last_name,
         min_length: u32::try_from(min).unwrap_or(u32::MAX),
         faults,
-        captcha: puzzle,
+        captcha,
     };
     visit.form(&page, status)
 }
@@ -103,7 +104,7 @@ pub(super) async fn submit(door: Door, body: Result<Form<NewAccount>>) -> Respon
 }
 
 async fn sign_up(visit: &Visit, cx: Cx, body: NewAccount, stale: Option<Told>) -> Result<Response> {
-    let cx = &cx;
+    let cx = &with_captcha(&cx, &body.captcha_token);
     if let Some(Told { text, status }) = stale {
         return form(visit, cx, body, (vec![fault("", text)], status));
     }
@@ -163,7 +164,6 @@ fn parsed(visit: &Visit, cx: &Cx, body: &NewAccount) -> Result<Input, Vec<FaultS
             password,
             first_name,
             last_name,
-            captcha_token: Some(body.captcha_token.clone()),
             redirect_uri: None,
             custom_data: Map::new(),
         }),

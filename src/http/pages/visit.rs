@@ -291,7 +291,8 @@ impl Visit {
         let mut response = (status, Html(app.view.page(frame, page)?)).into_response();
         let target = self.underway.as_ref().map(|it| &it.pending.request.redirect_uri);
         let target = target.and_then(|uri| Url::parse(uri).ok());
-        let policy = headers::interaction_policy(&nonce, target.as_ref(), framing);
+        let policy =
+            headers::interaction_policy(&nonce, target.as_ref(), framing, page.foreign_sources());
         if let Ok(policy) = HeaderValue::from_str(&policy) {
             response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
         }

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Page, sign_in::Around};
+use super::{Page, captcha::CaptchaShown, sign_in::Around};
 
 /// How long something has to wait.
 #[derive(Debug, Clone, Serialize)]
@@ -81,9 +81,15 @@ pub struct AskMailPage {
     pub email: String,
     /// What is wrong.
     pub fault: Option<String>,
+    /// What proves that no machine fills it in.
+    pub captcha: Option<CaptchaShown>,
 }
 
 impl Page for AskMailPage {
     const TEMPLATE: &'static str = "pages/ask_mail.html";
     const IS_DRESSED: bool = true;
+
+    fn foreign_sources(&self) -> &'static str {
+        self.captcha.as_ref().map_or("", CaptchaShown::sources)
+    }
 }

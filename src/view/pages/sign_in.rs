@@ -4,7 +4,7 @@
 
 use serde::Serialize;
 
-use super::{lost::Way, mails::WaitShown};
+use super::{captcha::CaptchaShown, lost::Way, mails::WaitShown};
 use crate::view::{Page, Shown};
 
 /// What a form proves itself with; never printed.
@@ -102,11 +102,17 @@ pub struct LoginPage {
     pub can_look: bool,
     /// Who is signed in already.
     pub present: Option<PresentShown>,
+    /// What proves that no machine fills it in.
+    pub captcha: Option<CaptchaShown>,
 }
 
 impl Page for LoginPage {
     const TEMPLATE: &'static str = "pages/login.html";
     const IS_DRESSED: bool = true;
+
+    fn foreign_sources(&self) -> &'static str {
+        self.captcha.as_ref().map_or("", CaptchaShown::sources)
+    }
 }
 
 /// A way to prove who one is.
@@ -314,13 +320,17 @@ pub struct RegisterPage {
     pub min_length: u32,
     /// What is wrong, in plain words.
     pub faults: Vec<FaultShown>,
-    /// The puzzle that the browser has to solve, JSON.
-    pub captcha: Option<String>,
+    /// What proves that no machine fills it in.
+    pub captcha: Option<CaptchaShown>,
 }
 
 impl Page for RegisterPage {
     const TEMPLATE: &'static str = "pages/register.html";
     const IS_DRESSED: bool = true;
+
+    fn foreign_sources(&self) -> &'static str {
+        self.captcha.as_ref().map_or("", CaptchaShown::sources)
+    }
 }
 
 /// What stands in a frame of another site, where nobody can sign in.

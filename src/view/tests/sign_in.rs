@@ -5,6 +5,7 @@ use super::{
         PageFrame, View,
         pages::{
             FormPostPage, ProtocolErrorPage,
+            captcha::{CaptchaShown, WidgetShown},
             lost::{LostPage, Way},
             mails::*,
             sign_in::*,
@@ -58,6 +59,7 @@ pub(super) fn samples(
         can_register: full,
         can_reset: full,
         tenants: maybe().map(|_| TenantShown { slug: own(), name: own() }).into_iter().collect(),
+        captcha: full.then(|| CaptchaShown::Puzzle(own())),
     };
     let second = LoginPage { ask: "password", restart_url: Some(own()), ..login.clone() };
     let select = SelectAccountPage {
@@ -72,7 +74,14 @@ pub(super) fn samples(
         last_name: own(),
         min_length: 15,
         faults: faults(text, full),
-        captcha: maybe(),
+        captcha: full.then(|| {
+            CaptchaShown::Widget(WidgetShown {
+                class: "h-captcha",
+                site_key: own(),
+                script: "https://captcha.example.com/api.js",
+                sources: "https://captcha.example.com",
+            })
+        }),
     };
     let lost = LostPage { title: own(), text: own(), ways: vec![way(), way()] };
     let mut found = vec![
@@ -111,6 +120,7 @@ fn mails(view: &View, frame: PageFrame<'_>, text: &str, full: bool) -> Vec<(&'st
         action: "forgot-password",
         email: own(),
         fault: full.then(own),
+        captcha: full.then(|| CaptchaShown::Puzzle(own())),
     };
     vec![sample(view, frame, &mail), sample(view, frame, &again), sample(view, frame, &forgot)]
 }

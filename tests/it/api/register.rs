@@ -9,7 +9,7 @@ use countersign::{
 };
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Client, PASSWORD, World, together, token_in};
+use crate::support::{Answer, Client, PASSWORD, World, captcha::solve, together, token_in};
 
 const HOUR: Duration = Duration::from_secs(3600);
 const MICRO: Duration = Duration::from_micros(1);
@@ -390,19 +390,6 @@ async fn thr_19_a_captcha_is_demanded_solved_once_and_only_here() {
         client.api("acme", "register", &with(Some(&late))).await.refused(400),
         "captcha_failed"
     );
-}
-
-/// The answer to a fresh puzzle, `off` by so much.
-async fn solve(client: &mut Client, tenant: &str, off: u64) -> String {
-    let answer = client.get(&format!("/api/v1/auth/tenants/{tenant}/captcha")).await;
-    let mut puzzle = answer.json();
-    let salt = puzzle["salt"].as_str().unwrap().to_owned();
-    let challenge = puzzle["challenge"].as_str().unwrap().to_owned();
-    let number = (0..=puzzle["maxnumber"].as_u64().unwrap())
-        .find(|number| hex(&sha256(format!("{salt}{number}").as_bytes())) == challenge)
-        .unwrap();
-    puzzle["number"] = json!(number + off);
-    base64::engine::general_purpose::STANDARD.encode(puzzle.to_string())
 }
 
 #[tokio::test]

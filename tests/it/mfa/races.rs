@@ -3,7 +3,7 @@
 use countersign::{
     db::sql,
     domain::{email::Email, password::Password, session::Persistence},
-    flows::{Cx, login},
+    flows::{Cx, login, risk::Occasion},
 };
 use serde_json::{Value, json};
 
@@ -220,7 +220,7 @@ async fn a_password_checked_during_an_enrolment_is_asked_for_the_factor() {
         trusted_device: None,
         client_id: None,
     };
-    let looked = login::look(&acme, &input).await.unwrap();
+    let looked = login::look(&acme, &input, Occasion::SignIn).await.unwrap();
     assert!(looked.is_right());
     world.enrol_totp(&acme, &mut client).await;
     let outcome = login::conclude(&acme, &input, looked).await.unwrap();

@@ -1,0 +1,251 @@
+"""Whatever breaks, what was acknowledged is there and nothing works twice.
+
+In each scenario people use the server while it, its database, its disk, its clock or its mail server
+breaks in the worst moments that chance finds; afterwards `invariants` judges their history. Where it
+finds something wrong, the history and the seed stay in `e2e/failures`. `run.py --length 10` breaks
+ten times as much.
+"""
+
+import contextlib
+import pathlib
+import random
+import shutil
+import subprocess
+import threading
+import time
+
+import invariants
+from cluster import Cluster
+from forwarder import Forwarder
+from moody_post import MoodyPost
+from people import Guesser, Person, Post
+from support import Skip, smtp, wait_for
+
+PEOPLE = 5
+FAILURES = pathlib.Path(__file__).parent / "failures"
+# A mail whose sender was killed is taken over by another after a minute.
+TAKEN_OVER = 100
+
+
+class Trial:
+    """People who live on some nodes, what befalls them, and the judgement in the end."""
+
+    def __init__(self, world, name, post=Post):
+        self.world, self.name = world, name
+        self.chance = random.Random(f"{world.seed}/{name}")
+        self.path = pathlib.Path(world.folder) / "history.jsonl"
+        self.history = invariants.history.History(self.path)
+        self.post = post(self.history)
+        self.nodes, self.people, self.threads = [], [], []
+        self.stopped = threading.Event()
+
+    def node(self, settings=None, data=None):
+        """One more node of the same server."""
+        given = {"MAIL__SMTP_URL": smtp(self.post), "TRUSTED_PROXIES": "127.0.0.1", **(settings or {})}
+        node = self.world.server(given, data=self.nodes[0].data if self.nodes else data)
+        if not self.nodes:
+            node.tenant()
+        self.nodes.append(node)
+        # All nodes speak for one address.
+        node.settings["PUBLIC_URL"] = self.nodes[0].base
+        return node
+
+    def begin(self):
+        for node in self.nodes:
+            node.start()
+        bases = [it.base for it in self.nodes]
+        given = (self.world.seed, self.history, self.post, bases)
+        self.people = [Person(number, *given) for number in range(PEOPLE)] + [Guesser(self.nodes[0], *given)]
+        self.threads = [threading.Thread(target=self.live, args=[it], daemon=True) for it in self.people]
+        for thread in self.threads:
+            thread.start()
+
+    def live(self, person):
+        person.live(self.stopped)
+
+    def rounds(self, number):
+        """Goes on while faults are to be made: when the people have got somewhere, at any moment after."""
+        for _ in range(max(1, round(number * self.world.length))):
+            before = self.deeds()
+            wait_for("people to get somewhere", lambda: self.deeds() > before + 2 * PEOPLE, 60)
+            time.sleep(self.chance.random() / 2)
+            yield
+
+    def deeds(self):
+        return sum(it.done for it in self.people)
+
+    def broke(self, what):
+        self.history.happened(what)
+
+    def judge(self, **how):
+        """Lets everybody finish, tries what was promised, and judges. The notes tell how much it was."""
+        self.stopped.set()
+        for thread in self.threads:
+            thread.join(90)
+            assert not thread.is_alive(), "somebody does not come to an end"
+        for node in self.nodes:
+            wait_for("the nodes to be ready", node.is_ready, 60)
+        workers = [threading.Thread(target=it.settle) for it in self.people]
+        for worker in workers:
+            worker.start()
+        for worker in workers:
+            worker.join()
+        self.wait_for_mail()
+        self.verify_the_trail()
+        self.history.close()
+        found = invariants.violations(self.history.records, **how)
+        assert not found, self.complaint(found)
+        self.world.notes.append(self.summary())
+
+    def wait_for_mail(self):
+        late = [(person, account) for person in self.people for account in person.missing()]
+        with contextlib.suppress(AssertionError):
+            # Whether all has come is for the judge to say.
+            wait_for("the mail", lambda: not invariants.missing_mails(self.history.records), TAKEN_OVER)
+        for person, account in late:
+            person.settle_late(account)
+
+    def verify_the_trail(self):
+        verdict = self.nodes[0].run("audit", "verify", "--all")
+        is_whole = verdict.returncode == 0 and "whole" in verdict.stdout and "broken" not in verdict.stdout
+        self.history.add("audit", "", time.time(), outcome="acknowledged" if is_whole else "refused", said=verdict.stdout)
+
+    def complaint(self, found):
+        FAILURES.mkdir(exist_ok=True)
+        kept = FAILURES / f"{self.name}-{self.world.seed}.jsonl"
+        shutil.copy(self.path, kept)
+        return "\n".join([f"{len(found)} violations; the history is in {kept}", *map(str, found[:5])])
+
+    def summary(self):
+        count = {}
+        for record in self.history.records:
+            if record["kind"] not in ("fault", "audit", "mail"):
+                count[record["outcome"]] = count.get(record["outcome"], 0) + 1
+        broke = sum(it["kind"] == "fault" for it in self.history.records)
+        return f"{broke} faults; " + ", ".join(f"{number} {name}" for name, number in sorted(count.items()))
+
+    def close(self):
+        self.stopped.set()
+        self.post.close()
+
+
+@contextlib.contextmanager
+def trial(world, name, **more):
+    it = Trial(world, name, **more)
+    try:
+        yield it
+    finally:
+        it.close()
+
+
+def kill_and_start(it, nodes):
+    it.broke(f"killed {[node.port for node in nodes]}")
+    for node in nodes:
+        node.kill()
+    for node in nodes:
+        node.start()
+
+
+def test_killed_again_and_again(world):
+    with trial(world, "killed") as it:
+        it.node()
+        it.begin()
+        for _ in it.rounds(6):
+            kill_and_start(it, it.nodes)
+        it.judge(copies=2)
+
+
+def test_nodes_killed_on_postgres(world):
+    with trial(world, "nodes_killed") as it:
+        database = {"DATABASE_URL": world.database()}
+        it.node(database)
+        it.node(database)
+        it.begin()
+        for _ in it.rounds(6):
+            kill_and_start(it, it.nodes if it.chance.random() < 0.2 else [it.chance.choice(it.nodes)])
+        it.judge(copies=2)
+
+
+@contextlib.contextmanager
+def clusters(world):
+    """Makes PostgreSQL servers and sees to it that all have gone afterwards."""
+    made = []
+
+    def make(cluster):
+        made.append(cluster)
+        return cluster
+
+    try:
+        yield make
+    finally:
+        for cluster in made:
+            cluster.stop(check=False)
+
+
+def test_postgres_restarted(world):
+    with clusters(world) as make, trial(world, "postgres_restarted") as it:
+        cluster = make(Cluster(world).create().start())
+        for _ in range(2):
+            it.node({"DATABASE_URL": cluster.url})
+        it.begin()
+        for number, _ in enumerate(it.rounds(4)):
+            mode = ("immediate", "fast")[number % 2]
+            it.broke(f"PostgreSQL stopped: {mode}")
+            cluster.stop(mode)
+            time.sleep(it.chance.random())
+            cluster.start()
+        it.judge()
+
+
+def test_postgres_fails_over_to_its_standby(world):
+    with clusters(world) as make, trial(world, "postgres_fails_over") as it:
+        primary = make(Cluster(world).create().start())
+        standby = make(primary.follow())
+        forwarder = Forwarder(primary.port)
+        for _ in range(2):
+            it.node({"DATABASE_URL": f"postgres://postgres@127.0.0.1:{forwarder.port}/postgres"})
+        it.begin()
+        for _ in it.rounds(1):
+            it.broke("the primary is gone for good")
+            primary.stop()
+            standby.promote()
+            forwarder.target = standby.port
+            forwarder.cut()
+        for _ in it.rounds(2):
+            pass
+        it.judge()
+        forwarder.close()
+
+
+def break_the_wire(it, forwarder):
+    trouble = it.chance.choice(["cut", "in the middle", "half-closed", "silent", "refused"])
+    it.broke(f"connections to PostgreSQL: {trouble}")
+    if trouble == "cut":
+        forwarder.cut()
+    elif trouble == "in the middle":
+        forwarder.cut_after(it.chance.randrange(3000))
+    elif trouble == "half-closed":
+        forwarder.half_close()
+    elif trouble == "silent":
+        forwarder.halt()
+        time.sleep(it.chance.random() * 3)
+        forwarder.resume()
+    else:
+        forwarder.refuse()
+        time.sleep(it.chance.random() * 2)
+        forwarder.accept_again()
+
+
+def test_connections_cut_to_postgres(world):
+    with trial(world, "connections_cut") as it:
+        database = world.database()
+        forwarder = Forwarder(int(database.rsplit(":", 1)[1].split("/")[0]))
+        place, _, name = database.rpartition("/")
+        through = f"{place.rpartition(':')[0]}:{forwarder.port}/{name}"
+        for _ in range(2):
+            it.node({"DATABASE_URL": through})
+        it.begin()
+        for _ in it.rounds(12):
+            break_the_wire(it, forwarder)
+        it.judge()
+        forwarder.close()

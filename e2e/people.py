@@ -1,0 +1,395 @@
+"""People who use a server that breaks: what they do and are told goes into a history.
+
+Each person has one account after another and does one thing after another with it, chosen by a
+seeded generator, so that a run can be made again; now and then the same one-time thing is shown
+several times at once, at any node. Nobody gives up when an answer does not come: he goes on with
+what he knows, as people do.
+"""
+
+import base64
+import concurrent.futures
+import contextlib
+import errno
+import hmac
+import http.client
+import json
+import random
+import struct
+import threading
+import time
+import urllib.error
+
+from history import digest, outcome
+from support import Client, MailServer
+
+TENANT = "acme"
+AT_ONCE = 4
+STEP = 30
+
+
+def totp(secret, step):
+    """The code of an authenticator app (RFC 6238)."""
+    mac = hmac.digest(base64.b32decode(secret + "=" * (-len(secret) % 8)), struct.pack(">Q", step), "sha1")
+    at = mac[-1] & 15
+    return f"{(struct.unpack('>I', mac[at:at + 4])[0] & 0x7FFFFFFF) % 1_000_000:06}"
+
+
+class Post(MailServer):
+    """A mail server that writes down what arrives; `taken` says whether the sender heard so."""
+
+    def __init__(self, history, **more):
+        self.history = history
+        super().__init__(**more)
+
+    def arrived(self, mail, taken=True):
+        with self.lock:
+            self.mails.append(mail)
+        page = next((it for it in ("verify-email", "reset-password") if it in mail.text), "another")
+        got = digest(mail.token) if page != "another" else None
+        result = "acknowledged" if taken else "unknown"
+        for address in mail.to:
+            self.history.add("mail", address, time.time(), outcome=result, page=page, id=mail.id, got=got)
+
+
+class Account:
+    """What its owner knows of it."""
+
+    def __init__(self, address, password):
+        self.address, self.password = address, password
+        self.maybe, self.wrong = [], 0
+        self.registered = self.verified = False
+        self.asked, self.resets = 0, []
+        self.sessions = []
+        self.secret, self.step, self.backup = None, 0, []
+
+
+class Session:
+    def __init__(self, data):
+        self.id, self.access, self.refresh = data["session_id"], data["access_token"], data["refresh_token"]
+
+
+class Caller:
+    """Makes calls at any of the nodes and writes down what became of them."""
+
+    def __init__(self, history, bases, chance, patience=40):
+        self.history, self.bases, self.chance, self.patience = history, bases, chance, patience
+
+    def send(self, base, path, body, bearer, address):
+        """The status and the answer; status 0 where none came, None where nobody was there to hear."""
+        client = Client(base)
+        client.opener.addheaders = [("X-Forwarded-For", address)] + ([("Authorization", f"Bearer {bearer}")] if bearer else [])
+        kind, data = ("application/json", json.dumps(body).encode()) if body is not None else (None, None)
+        try:
+            answer = client.send("POST" if body is not None else "GET", path, data, kind, self.patience)
+            return answer.status, json.loads(answer.text)
+        except (OSError, http.client.HTTPException, json.JSONDecodeError) as error:
+            reason = getattr(error, "reason", error)
+            return (None if getattr(reason, "errno", 0) == errno.ECONNREFUSED else 0), {}
+
+    def call(self, kind, account, path, body=None, bearer=None, read=None, **facts):
+        """One call; its record. `read` takes what is to be written down from the answer."""
+        base = self.chance.choice(self.bases)
+        start = time.time()
+        status, answer = self.send(base, path, body, bearer, network(account.address))
+        if status is None:
+            time.sleep(0.05)
+            return {"outcome": "unreached"}, {}
+        data = answer.get("data", answer)
+        facts["outcome"] = outcome(status)
+        if status == 200 and read:
+            facts.update(read(data))
+        return self.history.add(kind, account.address, start, status=status, code=answer.get("code"), **facts), data
+
+
+def network(address):
+    """Each account comes from a network of its own, so that only its own limits hold for it."""
+    number = int(digest(address), 16)
+    return f"10.{number >> 16 & 255}.{number >> 8 & 255}.{number & 255}"
+
+
+class Person:
+    """Somebody with one account after another."""
+
+    def __init__(self, number, seed, history, post, bases):
+        self.chance = random.Random(f"{seed}/{number}")
+        self.number, self.history, self.post = number, history, post
+        self.caller = Caller(history, bases, self.chance)
+        self.accounts, self.done = [], 0
+
+    def live(self, stop):
+        while not stop.is_set():
+            account = Account(f"p{self.number}-{len(self.accounts)}@example.com", self.phrase())
+            self.accounts.append(account)
+            if self.join(account, stop):
+                deeds = [self.refresh] * 4 + [self.use] * 2 + [self.log_in] * 2 + [self.mistype, self.change, self.forget, self.end, self.enrol]
+                for _ in range(self.chance.randint(4, 20)):
+                    if stop.is_set():
+                        break
+                    self.chance.choice(deeds)(account, stop)
+                    self.done += 1
+
+    def phrase(self):
+        return f"a phrase that nobody else has {self.chance.getrandbits(48):x}"
+
+    def auth(self, kind, account, endpoint, body, **facts):
+        return self.caller.call(kind, account, f"/api/v1/auth/tenants/{TENANT}/{endpoint}", body, **facts)
+
+    def together(self, calls):
+        """The same thing several times at once; what came back, in their order."""
+        with concurrent.futures.ThreadPoolExecutor(len(calls)) as pool:
+            return [done.result() for done in [pool.submit(call) for call in calls]]
+
+    def times(self):
+        return AT_ONCE if self.chance.random() < 0.3 else 1
+
+    # What one does with an account.
+
+    def join(self, account, stop):
+        body = {"email": account.address, "password": account.password, "first_name": "Grace", "last_name": "Hopper"}
+        record, _ = self.auth("register", account, "register", body, password=digest(account.password))
+        account.registered = record["outcome"] == "acknowledged"
+        mail = self.wait(account, "verify-email", 1, stop)
+        return bool(mail) and self.prove(account, mail[-1].token)
+
+    def prove(self, account, token):
+        def read(data):
+            return {"outcome": "repeated"} if data["status"] == "already_verified" else {}
+
+        path = f"/api/v1/auth/tenants/{TENANT}/verify-email?token={token}"
+        proofs = self.together([lambda: self.caller.call("verify", account, path, spent=digest(token), read=read)] * self.times())
+        account.verified = account.verified or any(it["outcome"] in ("acknowledged", "repeated") for it, _ in proofs)
+        return account.verified
+
+    def wait(self, account, page, number, stop, seconds=3):
+        """The mails of a kind, once there are so many of them."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end and not stop.is_set():
+            found = self.mails(account, page)
+            if len(found) >= number:
+                return found
+            time.sleep(0.02)
+        return []
+
+    def mails(self, account, page):
+        """Each once, the oldest first."""
+        return list({it.id: it for it in self.post.to(account.address) if page in it.text}.values())
+
+    def log_in(self, account, stop=None):
+        """Signs in with what is, or may be, the password; whether it was right."""
+        for password in dict.fromkeys([account.password, *account.maybe]):
+            result = self.try_password(account, password)
+            if result == "right":
+                account.password, account.wrong = password, 0
+                return True
+            if result != "wrong":
+                return False
+        return False
+
+    def try_password(self, account, password):
+        known = {"password": digest(password)}
+        body = {"email": account.address, "password": password, "tenant_id": TENANT}
+
+        def read(data):
+            return {"session": data["session_id"], "got": digest(data["refresh_token"])} if data["status"] == "success" else {}
+
+        record, data = self.caller.call("login", account, "/api/v1/auth/login", body, read=read, **known)
+        if record["outcome"] == "refused":
+            account.wrong += 1
+            return "wrong"
+        if record["outcome"] != "acknowledged":
+            return "unknown"
+        if data["status"] == "success":
+            account.sessions.append(Session(data))
+        elif data["status"] == "mfa_required":
+            self.second_step(account, data)
+        return "right"
+
+    def second_step(self, account, step):
+        """The authenticator app where it has a fresh code, now and then with an old one before; else a backup code."""
+        newest = int(time.time()) // STEP + 1
+        if account.step and self.chance.random() < 0.3:
+            self.show(account, step, "totp", account.step, 1)
+        if account.step < newest:
+            account.step = max(account.step + 1, newest - 2)
+            self.show(account, step, "totp", account.step, self.times())
+        elif account.backup:
+            self.show(account, step, "backup_code", account.backup.pop(), self.times())
+
+    def show(self, account, step, method, what, times):
+        code = totp(account.secret, what) if method == "totp" else what
+        body = {"mfa_token": step["mfa_token"], "user_id": step["user_id"], "method": method, "code": code}
+        facts = {"method": method, "spent": digest(f"{account.address} {what}"), "step": digest(step["mfa_token"])}
+        if method == "totp":
+            facts["counter"] = what
+
+        def read(data):
+            return {"session": data["session_id"]} if data["status"] == "success" else {"outcome": "refused"}
+
+        shown = self.together([lambda: self.auth("factor", account, "mfa/verify", body, read=read, **facts)] * times)
+        for record, data in shown:
+            if record["outcome"] == "acknowledged" and data.get("access_token"):
+                account.sessions.append(Session(data))
+
+    def mistype(self, account, stop=None):
+        # The fifth in a row would cost time.
+        if account.wrong < 3:
+            self.try_password(account, "not what it is")
+
+    def pick(self, account):
+        if not account.sessions:
+            self.log_in(account)
+        return self.chance.choice(account.sessions) if account.sessions else None
+
+    def refresh(self, account, stop=None):
+        session = self.pick(account)
+        if not session:
+            return
+        token = session.refresh
+
+        def read(data):
+            return {"got": digest(data["refresh_token"])}
+
+        def once():
+            facts = {"spent": digest(token), "session": session.id, "read": read}
+            return self.caller.call("refresh", account, "/api/v1/auth/refresh", {"refresh_token": token}, **facts)
+
+        for _ in range(5):
+            answers = self.together([once] * self.times())
+            good = [data for record, data in answers if record["outcome"] == "acknowledged"]
+            if good:
+                session.access, session.refresh = good[0]["access_token"], good[0]["refresh_token"]
+                return
+            if any(record["outcome"] == "refused" for record, _ in answers):
+                account.sessions.remove(session)
+                return
+            time.sleep(0.3)
+
+    def use(self, account, stop=None):
+        session = self.pick(account)
+        if session:
+            record, _ = self.caller.call("use", account, "/api/v1/me", bearer=session.access, session=session.id)
+            if record["outcome"] == "refused":
+                account.sessions.remove(session)
+
+    def end(self, account, stop=None):
+        session = self.pick(account)
+        if session:
+            self.caller.call("end", account, "/api/v1/auth/logout", {}, session.access, session=session.id)
+            # Once more, which has to be refused; or not, where nobody knows whether it has ended.
+            self.caller.call("use", account, "/api/v1/me", bearer=session.access, session=session.id)
+            account.sessions.remove(session)
+
+    def change(self, account, stop=None):
+        session = self.pick(account)
+        if not session or account.maybe:
+            return
+        new = self.phrase()
+        body = {"current_password": account.password, "new_password": new}
+        facts = {"password": digest(new), "session": session.id}
+        record, _ = self.caller.call("change", account, "/api/v1/me/password", body, session.access, **facts)
+        if record["outcome"] == "acknowledged":
+            account.password, account.sessions = new, [session]
+        elif record["outcome"] == "unknown":
+            account.maybe.append(new)
+            account.sessions = []
+
+    def forget(self, account, stop):
+        # More than three in an hour are not mailed.
+        if account.asked == 3:
+            return
+        account.asked += 1
+        before = len(self.mails(account, "reset-password"))
+        self.auth("forgot", account, "forgot-password", {"email": account.address})
+        mails = self.wait(account, "reset-password", before + 1, stop)
+        if mails and self.chance.random() < 0.8:
+            self.reset(account, mails[-1].token)
+
+    def reset(self, account, token):
+        """Sets a new password; now and then several at once with one link, of which one can win."""
+        phrases = [self.phrase() for _ in range(self.times())]
+
+        def once(phrase):
+            facts = {"spent": digest(token), "password": digest(phrase)}
+            return self.auth("reset", account, "password/reset", {"token": token, "new_password": phrase}, **facts)
+
+        outcomes = [record["outcome"] for record, _ in self.together([lambda it=it: once(it) for it in phrases])]
+        if "acknowledged" in outcomes:
+            account.password, account.maybe = phrases[outcomes.index("acknowledged")], []
+            account.resets.append(token)
+            account.wrong = 0
+        elif "unknown" in outcomes:
+            account.maybe += [it for it, result in zip(phrases, outcomes) if result == "unknown"]
+        if {"acknowledged", "unknown"} & set(outcomes):
+            ended, account.sessions = account.sessions, []
+            for session in ended[:2]:
+                self.caller.call("use", account, "/api/v1/me", bearer=session.access, session=session.id)
+
+    def enrol(self, account, stop=None):
+        """An authenticator app; the other sessions end with it."""
+        session = self.pick(account)
+        if not session or account.secret:
+            return
+        record, offer = self.caller.call("setup", account, "/api/v1/me/mfa/totp/setup", {}, session.access)
+        if record["outcome"] != "acknowledged":
+            return
+        # The step before: the present one is still good afterwards.
+        step = int(time.time()) // STEP - 1
+        facts = {"method": "totp", "counter": step, "session": session.id}
+        body = {"code": totp(offer["secret"], step)}
+        record, data = self.caller.call("enrol", account, "/api/v1/me/mfa/totp/confirm", body, session.access, **facts)
+        if record["outcome"] in ("acknowledged", "unknown"):
+            account.secret, account.step = offer["secret"], step
+            account.backup, account.sessions = list(data.get("backup_codes", [])), [session]
+
+    # What everybody does in the end, when all is well again.
+
+    def settle(self):
+        """Tries whatever was promised and whatever must not work any more."""
+        for account in self.accounts:
+            if account.verified:
+                self.log_in(account)
+                for session in list(account.sessions[-3:]):
+                    with contextlib.suppress(ValueError):
+                        self.caller.call("use", account, "/api/v1/me", bearer=session.access, session=session.id)
+                        self.renew(account, session)
+            # Few enough not to count as guessing.
+            for token in account.resets[-2:]:
+                body = {"token": token, "new_password": "yet another long phrase"}
+                self.auth("reset", account, "password/reset", body, spent=digest(token), password=digest(body["new_password"]))
+
+    def renew(self, account, session):
+        facts = {"spent": digest(session.refresh), "session": session.id}
+        body = {"refresh_token": session.refresh}
+        self.caller.call("refresh", account, "/api/v1/auth/refresh", body, read=lambda it: {"got": digest(it["refresh_token"])}, **facts)
+
+    def missing(self):
+        """Accounts whose promised mail is not there yet."""
+        for account in self.accounts:
+            if account.registered and not self.mails(account, "verify-email"):
+                yield account
+
+    def settle_late(self, account):
+        """Proves an address by a mail that came late."""
+        mails = self.mails(account, "verify-email")
+        if mails and not account.verified:
+            self.prove(account, mails[-1].token)
+            self.log_in(account)
+
+
+class Guesser(Person):
+    """Somebody who tries one wrong password after another and does not care that he should wait."""
+
+    def __init__(self, server, seed, history, post, bases):
+        super().__init__("guesser", seed, history, post, bases)
+        self.account = Account("owner@example.com", self.phrase())
+        names = ["--first-name", "Grace", "--last-name", "Hopper", "--password-stdin"]
+        start = time.time()
+        server.command("user", "create", "--tenant", TENANT, self.account.address, *names, given=self.account.password + "\n")
+        history.add("create", self.account.address, start, outcome="acknowledged", password=digest(self.account.password))
+
+    def live(self, stop):
+        while not stop.wait(0.3):
+            self.try_password(self.account, "a guess that is wrong")
+
+    def settle(self):
+        pass

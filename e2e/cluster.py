@@ -30,7 +30,9 @@ class Cluster:
     def run(self, program, *arguments, check=True):
         before = ["runuser", "-u", "postgres", "--"] if os.getuid() == 0 else []
         command = [*before, str(self.bin / program), *map(str, arguments)]
-        subprocess.run(command, check=check, stdout=subprocess.DEVNULL, cwd=self.folder)
+        # Where it may fail, nobody wants to read why.
+        complaints = None if check else subprocess.DEVNULL
+        subprocess.run(command, check=check, stdout=subprocess.DEVNULL, stderr=complaints, cwd=self.folder)
 
     def start(self):
         options = f"-p {self.port} -k {self.folder} -c listen_addresses=127.0.0.1 -c fsync=off -c max_connections=100"

@@ -6,16 +6,18 @@ finds something wrong, the history and the seed stay in `e2e/failures`. `run.py 
 ten times as much.
 """
 
+import concurrent.futures
 import contextlib
+import datetime
 import pathlib
 import random
 import shutil
-import subprocess
 import threading
 import time
 
 import invariants
 from cluster import Cluster
+from disk_full import fill, small_disk
 from forwarder import Forwarder
 from moody_post import MoodyPost
 from people import Guesser, Person, Post
@@ -32,8 +34,10 @@ class Trial:
 
     def __init__(self, world, name, post=Post):
         self.world, self.name = world, name
+        # How long people wait for a mail, and what time it is for them.
+        self.patience, self.clock = 3, time.time
         self.chance = random.Random(f"{world.seed}/{name}")
-        self.path = pathlib.Path(world.folder) / "history.jsonl"
+        self.path = pathlib.Path(world.folder) / f"{name}.jsonl"
         self.history = invariants.history.History(self.path)
         self.post = post(self.history)
         self.nodes, self.people, self.threads = [], [], []
@@ -56,6 +60,8 @@ class Trial:
         bases = [it.base for it in self.nodes]
         given = (self.world.seed, self.history, self.post, bases)
         self.people = [Person(number, *given) for number in range(PEOPLE)] + [Guesser(self.nodes[0], *given)]
+        for person in self.people:
+            person.patience, person.clock = self.patience, self.clock
         self.threads = [threading.Thread(target=self.live, args=[it], daemon=True) for it in self.people]
         for thread in self.threads:
             thread.start()
@@ -146,8 +152,8 @@ def kill_and_start(it, nodes):
         node.start()
 
 
-def test_killed_again_and_again(world):
-    with trial(world, "killed") as it:
+def killed_on_sqlite(world):
+    with trial(world, "killed_on_sqlite") as it:
         it.node()
         it.begin()
         for _ in it.rounds(6):
@@ -155,8 +161,8 @@ def test_killed_again_and_again(world):
         it.judge(copies=2)
 
 
-def test_nodes_killed_on_postgres(world):
-    with trial(world, "nodes_killed") as it:
+def killed_on_postgres(world):
+    with trial(world, "killed_on_postgres") as it:
         database = {"DATABASE_URL": world.database()}
         it.node(database)
         it.node(database)
@@ -164,6 +170,14 @@ def test_nodes_killed_on_postgres(world):
         for _ in it.rounds(6):
             kill_and_start(it, it.nodes if it.chance.random() < 0.2 else [it.chance.choice(it.nodes)])
         it.judge(copies=2)
+
+
+def test_killed_again_and_again(world):
+    """Both at the same time, since in the end each waits a minute for the mail of the killed."""
+    trials = [killed_on_sqlite, *([killed_on_postgres] if world.postgres else [])]
+    with concurrent.futures.ThreadPoolExecutor(len(trials)) as pool:
+        for done in [pool.submit(it, world) for it in trials]:
+            done.result()
 
 
 @contextlib.contextmanager
@@ -245,7 +259,85 @@ def test_connections_cut_to_postgres(world):
         for _ in range(2):
             it.node({"DATABASE_URL": through})
         it.begin()
-        for _ in it.rounds(12):
+        for _ in it.rounds(8):
             break_the_wire(it, forwarder)
         it.judge()
         forwarder.close()
+
+
+def test_the_disk_is_full(world):
+    with small_disk(world, "32m") as disk, trial(world, "disk_full") as it:
+        it.node(data=disk / "data")
+        it.begin()
+        for _ in it.rounds(4):
+            it.broke("the disk is full")
+            fill(disk / "ballast")
+            time.sleep(1 + it.chance.random())
+            if it.chance.random() < 0.3:
+                # It comes back when there is space again.
+                it.nodes[0].kill()
+                (disk / "ballast").unlink()
+                it.nodes[0].start()
+            else:
+                (disk / "ballast").unlink()
+        it.judge(copies=2)
+
+
+def test_the_mail_server_has_moods(world):
+    chance = random.Random(f"{world.seed}/moods")
+    with trial(world, "mail_moods", post=lambda history: MoodyPost(history, chance)) as it:
+        it.patience = 1
+        it.node()
+        it.begin()
+        it.broke("the mail server has moods")
+        time.sleep(12 * world.length)
+        it.post.recover()
+        it.judge()
+
+
+class Clock:
+    """The server's clock, which can be set while it runs: the time of day only, not what it measures spans by."""
+
+    LIBRARY = sorted(pathlib.Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))
+
+    def __init__(self, world):
+        if not self.LIBRARY:
+            raise Skip("no libfaketime")
+        self.file, self.ahead = pathlib.Path(world.folder) / "clock", 0
+        self.latest = 0
+        self.set(0)
+
+    def set(self, ahead):
+        # Replaced as a whole, since it is read at any moment.
+        fresh = self.file.with_suffix(".new")
+        fresh.write_text(f"{ahead:+d}\n")
+        fresh.rename(self.file)
+        self.ahead, self.latest = ahead, max(ahead, self.latest)
+
+    def now(self):
+        return time.time() + self.ahead
+
+    @property
+    def variables(self):
+        return {"LD_PRELOAD": str(self.LIBRARY[0]), "FAKETIME_TIMESTAMP_FILE": str(self.file), "FAKETIME_NO_CACHE": "1", "FAKETIME_DONT_FAKE_MONOTONIC": "1", "DONT_FAKE_MONOTONIC": "1"}
+
+
+def server_time(node):
+    said = node.client().api("login", "nobody", email="grace@example.com", password="x").json["meta"]["timestamp"]
+    return datetime.datetime.fromisoformat(said).timestamp()
+
+
+def test_the_clock_jumps(world):
+    clock = Clock(world)
+    with trial(world, "clock_jumps") as it:
+        it.clock = clock.now
+        it.node().variables = clock.variables
+        it.begin()
+        for _ in it.rounds(8):
+            ahead = clock.ahead + it.chance.choice([-300, -45, 45, 300])
+            it.broke(f"the clock jumps to {ahead:+d} s")
+            clock.set(ahead)
+            wait_for("the server to see it", lambda: abs(server_time(it.nodes[0]) - clock.now()) < 5)
+        # A mail that was written while the clock was ahead waits until that time has come.
+        clock.set(clock.latest)
+        it.judge(without=[invariants.failures])

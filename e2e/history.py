@@ -45,8 +45,10 @@ class History:
         record = {"kind": kind, "account": account, "start": start, "end": time.time(), **facts}
         record = {name: value for name, value in record.items() if value is not None}
         with self.lock:
-            self.records.append(record)
-            self.file.write(json.dumps(record) + "\n")
+            # What comes when the judgement is spoken is late.
+            if not self.file.closed:
+                self.records.append(record)
+                self.file.write(json.dumps(record) + "\n")
         return record
 
     def happened(self, what):
@@ -54,7 +56,8 @@ class History:
         self.add("fault", "", time.time(), what=what)
 
     def close(self):
-        self.file.close()
+        with self.lock:
+            self.file.close()
 
 
 def read(path):

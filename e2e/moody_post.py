@@ -5,20 +5,26 @@ import time
 from people import Post
 from support import Mail
 
-MOODS = ["well", "well", "silent", "slow", "busy", "refuses", "gone", "gone after taking it"]
+MOODS = ["well", "silent", "slow", "busy", "refuses", "gone", "gone after taking it"]
 
 
 class MoodyPost(Post):
     def __init__(self, history, chance):
-        self.chance, self.is_well, self.seen = chance, False, set()
+        self.chance, self.is_well, self.moods = chance, False, []
         super().__init__(history)
 
     def recover(self):
         self.is_well = True
 
+    def next_mood(self):
+        """Any one, but each as often as it stands in the list."""
+        with self.lock:
+            if not self.moods:
+                self.moods = self.chance.sample(MOODS, len(MOODS))
+            return self.moods.pop()
+
     def talk(self, line):
-        mood = "well" if self.is_well else self.chance.choice(MOODS)
-        self.seen.add(mood)
+        mood = "well" if self.is_well else self.next_mood()
         if mood == "well":
             super().talk(line)
         elif mood == "silent":

@@ -15,9 +15,7 @@ import http.client
 import json
 import random
 import struct
-import threading
 import time
-import urllib.error
 
 from history import digest, outcome
 from support import Client, MailServer
@@ -115,6 +113,7 @@ class Person:
         self.number, self.history, self.post = number, history, post
         self.caller = Caller(history, bases, self.chance)
         self.accounts, self.done = [], 0
+        self.patience, self.clock = 3, time.time
 
     def live(self, stop):
         while not stop.is_set():
@@ -160,9 +159,9 @@ class Person:
         account.verified = account.verified or any(it["outcome"] in ("acknowledged", "repeated") for it, _ in proofs)
         return account.verified
 
-    def wait(self, account, page, number, stop, seconds=3):
+    def wait(self, account, page, number, stop):
         """The mails of a kind, once there are so many of them."""
-        end = time.monotonic() + seconds
+        end = time.monotonic() + self.patience
         while time.monotonic() < end and not stop.is_set():
             found = self.mails(account, page)
             if len(found) >= number:
@@ -206,7 +205,7 @@ class Person:
 
     def second_step(self, account, step):
         """The authenticator app where it has a fresh code, now and then with an old one before; else a backup code."""
-        newest = int(time.time()) // STEP + 1
+        newest = int(self.clock()) // STEP + 1
         if account.step and self.chance.random() < 0.3:
             self.show(account, step, "totp", account.step, 1)
         if account.step < newest:
@@ -333,7 +332,7 @@ class Person:
         if record["outcome"] != "acknowledged":
             return
         # The step before: the present one is still good afterwards.
-        step = int(time.time()) // STEP - 1
+        step = int(self.clock()) // STEP - 1
         facts = {"method": "totp", "counter": step, "session": session.id}
         body = {"code": totp(offer["secret"], step)}
         record, data = self.caller.call("enrol", account, "/api/v1/me/mfa/totp/confirm", body, session.access, **facts)

@@ -163,16 +163,17 @@ class Load:
         return self
 
     def run(self):
+        """Lets everybody act until time is up; what is under way then is waited for."""
         start = time.perf_counter()
-        end = start + self.seconds
+        self.end = start + self.seconds
         lines, self.idle = self.idle, []
         for line in lines:
             self.step(line, None)
         swept = start
-        while (self.lines or self.wakes) and (now := time.perf_counter()) < end:
-            while self.wakes and self.wakes[0][0] <= now:
+        while (now := time.perf_counter()) < self.end and (self.lines or self.wakes) or self.is_awaited(now):
+            while self.wakes and self.wakes[0][0] <= now < self.end:
                 self.step(heapq.heappop(self.wakes)[2], None)
-            until = min(self.wakes[0][0] if self.wakes else end, end, now + 0.5)
+            until = min(self.wakes[0][0] if self.wakes and now < self.end else now + 0.5, now + 0.5)
             for number, events in self.poll.poll(max(0, until - time.perf_counter())):
                 if number in self.lines:
                     self.serve(self.lines[number], events)
@@ -183,6 +184,9 @@ class Load:
         took = time.perf_counter() - start
         self.close()
         return took
+
+    def is_awaited(self, now):
+        return now < self.end + self.patience and any(it.since for it in self.lines.values())
 
     def close(self):
         for line in [*self.lines.values(), *(it[2] for it in self.wakes)]:
@@ -203,7 +207,7 @@ class Load:
         if isinstance(wish, Pause):
             heapq.heappush(self.wakes, (time.perf_counter() + wish.seconds, next(self.order), line))
             return
-        if self.left <= 0:
+        if self.left <= 0 or time.perf_counter() >= self.end:
             self.hang_up(line)
             line.actor.close()
             return

@@ -141,11 +141,11 @@ def parsed(data):
 class Line:
     """An actor's connection and what is under way on it."""
 
-    __slots__ = ("actor", "socket", "inbox", "outbox", "since", "is_fresh")
+    __slots__ = ("actor", "socket", "inbox", "outbox", "since", "is_waited_for")
 
-    def __init__(self, actor):
+    def __init__(self, actor, is_waited_for):
         self.actor, self.socket, self.inbox, self.outbox, self.since = actor, None, bytearray(), b"", None
-        self.is_fresh = True
+        self.is_waited_for = is_waited_for
 
 
 class Load:
@@ -155,11 +155,13 @@ class Load:
         self.target, self.seconds, self.patience = target, seconds, patience
         self.left = count if count is not None else float("inf")
         self.lines, self.wakes, self.order = {}, [], itertools.count()
-        self.idle, self.answers = [], 0
+        self.idle, self.answers, self.acting = [], 0, 0
         self.poll = select.epoll()
 
-    def add(self, actor):
-        self.idle.append(Line(actor))
+    def add(self, actor, is_waited_for=True):
+        """One more actor; the run is over when all of those who are waited for have ended."""
+        self.idle.append(Line(actor, is_waited_for))
+        self.acting += is_waited_for
         return self
 
     def run(self):
@@ -170,7 +172,9 @@ class Load:
         for line in lines:
             self.step(line, None)
         swept = start
-        while (now := time.perf_counter()) < self.end and (self.lines or self.wakes) or self.is_awaited(now):
+        while (now := time.perf_counter()) < self.end and self.acting or self.is_awaited(now):
+            if not self.acting:
+                self.end = min(self.end, now)
             while self.wakes and self.wakes[0][0] <= now < self.end:
                 self.step(heapq.heappop(self.wakes)[2], None)
             until = min(self.wakes[0][0] if self.wakes and now < self.end else now + 0.5, now + 0.5)
@@ -202,23 +206,26 @@ class Load:
         try:
             wish = line.actor.send(answer)
         except StopIteration:
-            self.hang_up(line)
+            self.leave(line)
             return
         if isinstance(wish, Pause):
             heapq.heappush(self.wakes, (time.perf_counter() + wish.seconds, next(self.order), line))
             return
         if self.left <= 0 or time.perf_counter() >= self.end:
-            self.hang_up(line)
             line.actor.close()
+            self.leave(line)
             return
         self.left -= 1
         line.since, line.outbox = time.perf_counter(), wish
         self.transmit(line)
 
+    def leave(self, line):
+        self.hang_up(line)
+        self.acting -= line.is_waited_for
+
     def transmit(self, line):
         """Sends what is due, on a new connection where there is none."""
-        line.is_fresh = line.socket is None
-        if line.is_fresh:
+        if line.socket is None:
             line.socket = socket.socket(self.target.family, socket.SOCK_STREAM)
             line.socket.setblocking(False)
             line.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -18,7 +18,7 @@ import traceback
 
 import support
 
-SCENARIOS = ["journey", "factors", "cli", "observation", "shutdown", "smtp_outage", "two_nodes", "pooler", "database_outage", "disk_full", "invariants_tests", "forwarder_tests", "faults", "passkeys", "oauth_node", "oauth_python", "oauth_proxy", "oauth_spa", "oauth_device", "pages_states", "pages_flows", "pages_mail", "pages_awkward", "pages_application", "pages_account"]
+SCENARIOS = ["journey", "factors", "cli", "observation", "shutdown", "smtp_outage", "two_nodes", "pooler", "database_outage", "disk_full", "invariants_tests", "forwarder_tests", "faults", "abuse", "passkeys", "oauth_node", "oauth_python", "oauth_proxy", "oauth_spa", "oauth_device", "pages_states", "pages_flows", "pages_mail", "pages_awkward", "pages_application", "pages_account"]
 
 
 def tests(wanted):

@@ -129,6 +129,12 @@ def stuff(ground):
     return found
 
 
+def table(seconds):
+    """How many guesses at one account may be judged in this time: five, then one after each wait."""
+    waits = itertools.accumulate([1, 2, 4, 8, 16, 60, 120, 240, 480])
+    return 5 + sum(1 for it in waits if it <= seconds + 1)
+
+
 def guess(ground):
     """One account, one guess after another, never twice from one address."""
     loot = Loot()

@@ -12,15 +12,18 @@ import contextlib
 import errno
 import hmac
 import http.client
+import importlib.util
 import json
 import random
 import struct
 import time
 
+from authenticator import Authenticator
 from history import digest, outcome
 from support import Client, MailServer
 
 TENANT = "acme"
+HAS_PASSKEYS = importlib.util.find_spec("cryptography") is not None
 AT_ONCE = 4
 STEP = 30
 
@@ -59,6 +62,7 @@ class Account:
         self.asked, self.resets = 0, []
         self.sessions = []
         self.secret, self.step, self.backup = None, 0, []
+        self.passkey = None
 
 
 class Session:
@@ -105,6 +109,15 @@ def network(address):
     return f"10.{number >> 16 & 255}.{number >> 8 & 255}.{number & 255}"
 
 
+def near(base):
+    """The address under which passkeys work without https."""
+    return base.replace("127.0.0.1", "localhost")
+
+
+def session_or_refusal(data):
+    return {"session": data["session_id"]} if data["status"] == "success" else {"outcome": "refused"}
+
+
 class Person:
     """Somebody with one account after another."""
 
@@ -113,14 +126,14 @@ class Person:
         self.number, self.history, self.post = number, history, post
         self.caller = Caller(history, bases, self.chance)
         self.accounts, self.done = [], 0
-        self.patience, self.clock = 3, time.time
+        self.patience, self.clock, self.at_once = 3, time.time, AT_ONCE
 
     def live(self, stop):
         while not stop.is_set():
             account = Account(f"p{self.number}-{len(self.accounts)}@example.com", self.phrase())
             self.accounts.append(account)
             if self.join(account, stop):
-                deeds = [self.refresh] * 4 + [self.use] * 2 + [self.log_in] * 2 + [self.mistype, self.change, self.forget, self.end, self.enrol]
+                deeds = [self.refresh] * 4 + [self.use] * 2 + [self.log_in] * 2 + [self.mistype, self.change, self.forget, self.end, self.enrol, self.enrol_passkey, self.use_passkey]
                 for _ in range(self.chance.randint(4, 20)):
                     if stop.is_set():
                         break
@@ -139,7 +152,7 @@ class Person:
             return [done.result() for done in [pool.submit(call) for call in calls]]
 
     def times(self):
-        return AT_ONCE if self.chance.random() < 0.3 else 1
+        return self.at_once if self.chance.random() < 0.3 else 1
 
     # What one does with an account.
 
@@ -205,6 +218,9 @@ class Person:
 
     def second_step(self, account, step):
         """The authenticator app where it has a fresh code, now and then with an old one before; else a backup code."""
+        if account.passkey:
+            self.show_passkey(account, step)
+            return
         newest = int(self.clock()) // STEP + 1
         if account.step and self.chance.random() < 0.3:
             self.show(account, step, "totp", account.step, 1)
@@ -220,11 +236,22 @@ class Person:
         facts = {"method": method, "spent": digest(f"{account.address} {what}"), "step": digest(step["mfa_token"])}
         if method == "totp":
             facts["counter"] = what
+        self.complete(account, body, facts, times)
 
-        def read(data):
-            return {"session": data["session_id"]} if data["status"] == "success" else {"outcome": "refused"}
+    def show_passkey(self, account, step):
+        query = f"?mfa_token={step['mfa_token']}&user_id={step['user_id']}"
+        record, begun = self.auth("begin", account, f"mfa/webauthn/begin{query}", {})
+        if record["outcome"] != "acknowledged":
+            return
+        shown = account.passkey.get(begun["options"])
+        known = {"mfa_token": step["mfa_token"], "user_id": step["user_id"], "method": "webauthn"}
+        body = {**known, "challenge_id": begun["challenge_id"], "credential": shown}
+        facts = {"method": "passkey", "counter": account.passkey.count, "spent": digest(begun["challenge_id"])}
+        self.complete(account, body, {**facts, "step": digest(step["mfa_token"])}, self.times())
 
-        shown = self.together([lambda: self.auth("factor", account, "mfa/verify", body, read=read, **facts)] * times)
+    def complete(self, account, body, facts, times):
+        """Completes a second step; with it one is signed in."""
+        shown = self.together([lambda: self.auth("factor", account, "mfa/verify", body, read=session_or_refusal, **facts)] * times)
         for record, data in shown:
             if record["outcome"] == "acknowledged" and data.get("access_token"):
                 account.sessions.append(Session(data))
@@ -326,7 +353,7 @@ class Person:
     def enrol(self, account, stop=None):
         """An authenticator app; the other sessions end with it."""
         session = self.pick(account)
-        if not session or account.secret:
+        if not session or account.secret or account.passkey:
             return
         record, offer = self.caller.call("setup", account, "/api/v1/me/mfa/totp/setup", {}, session.access)
         if record["outcome"] != "acknowledged":
@@ -340,13 +367,47 @@ class Person:
             account.secret, account.step = offer["secret"], step
             account.backup, account.sessions = list(data.get("backup_codes", [])), [session]
 
+    def enrol_passkey(self, account, stop=None):
+        session = self.pick(account)
+        if not HAS_PASSKEYS or not session or account.secret or account.passkey:
+            return
+        root = "/api/v1/me/mfa/webauthn/register"
+        record, begun = self.caller.call("setup", account, f"{root}/begin", {}, session.access)
+        if record["outcome"] != "acknowledged":
+            return
+        made = Authenticator(self.origin)
+        body = {"challenge_id": begun["challenge_id"], "credential": made.create(begun["options"]), "name": "In software"}
+        record, data = self.caller.call("enrol", account, f"{root}/finish", body, session.access, session=session.id)
+        if record["outcome"] in ("acknowledged", "unknown"):
+            account.passkey, account.sessions = made, [session]
+            account.backup = list(data.get("backup_codes", []))
+
+    def use_passkey(self, account, stop=None):
+        """Signs in with it alone; now and then as a copy of it would, which does not know the count."""
+        if not account.passkey:
+            return
+        record, begun = self.auth("begin", account, "passkey/begin", {})
+        if record["outcome"] != "acknowledged":
+            return
+        is_copy = self.chance.random() < 0.2
+        count = max(1, account.passkey.count - 1) if is_copy else None
+        shown = account.passkey.get(begun["options"], count)
+        facts = {"method": "passkey", "counter": count or account.passkey.count, "spent": digest(begun["challenge_id"])}
+        body = {"challenge_id": begun["challenge_id"], "credential": shown}
+        self.together([lambda: self.auth("passkey", account, "passkey/finish", body, read=session_or_refusal, **facts)] * self.times())
+
     # What everybody does in the end, when all is well again.
+
+    @property
+    def origin(self):
+        return near(self.caller.bases[0])
 
     def settle(self):
         """Tries whatever was promised and whatever must not work any more."""
         for account in self.accounts:
             if account.verified:
                 self.log_in(account)
+                self.use_passkey(account)
                 for session in list(account.sessions[-3:]):
                     with contextlib.suppress(ValueError):
                         self.caller.call("use", account, "/api/v1/me", bearer=session.access, session=session.id)

@@ -20,9 +20,9 @@ import time
 import attacks
 import seeds
 from attacks import NEIGHBOUR, OWNER, VICTIM, Experience, Loot, Slow
+from calls import STEP, totp
 from factors import me, portal
 from load import Load, Target, address
-from people import STEP, totp
 from support import PASSWORD, Client, MailServer, World, smtp
 
 USERS = 2000

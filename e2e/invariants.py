@@ -241,12 +241,13 @@ def missing_mails(calls):
     return missing
 
 
-def mails_again(calls, copies):
-    """A mail that was taken is not sent again, but for those whose sender was killed."""
+def mails_again(calls, kills):
+    """A mail that was taken is not sent again, but where its sender was killed before he could note it."""
     for number, mails in grouped([it for it in calls if it["kind"] == "mail"], "id").items():
         taken = [it for it in mails if happened(it)]
-        if len(taken) > copies:
-            yield Violation(f"a mail was sent {len(taken)} times", taken)
+        for before, after in zip(taken, taken[1:]):
+            if not [it for it in kills if before["start"] - SLACK <= it["start"] <= after["start"]]:
+                yield Violation("a mail was sent again", taken)
 
 
 def faults(calls):
@@ -261,12 +262,13 @@ def faults(calls):
 RULES = [nothing_twice, nothing_done_by_nobody, passwords, sessions, failures, counters, lost_registrations, lost_resets, lost_mails, faults]
 
 
-def violations(records, copies=1, without=()):
-    """All that is wrong with a history. `copies`: how often a mail may come; `without`: rules that do not apply."""
-    # What the scenario broke is there for readers.
+def violations(records, without=()):
+    """All that is wrong with a history; `without` are rules that do not apply."""
+    # What the scenario broke is there for readers, but for one: whoever was killed could note nothing more.
     calls = sorted([it for it in records if it["kind"] != "fault"], key=lambda it: (it["start"], it["end"]))
+    kills = [it for it in records if it["kind"] == "fault" and it["what"].startswith("killed")]
     found = [it for rule in RULES if rule not in without for it in rule(calls)]
-    return found + list(mails_again(calls, copies))
+    return found + list(mails_again(calls, kills))
 
 
 def main():

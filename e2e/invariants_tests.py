@@ -44,7 +44,7 @@ class Story:
 
 
 def good(story, **more):
-    story.calls.append({"kind": "fault", "account": "", "start": 0.0, "end": 0.0, "what": "the server was killed"})
+    story.calls.append({"kind": "fault", "account": "", "start": 0.0, "end": 0.0, "what": "killed long before"})
     found = invariants.violations(story.calls, **more)
     assert not found, "\n".join(map(str, found))
 
@@ -161,8 +161,10 @@ def test_mails_and_what_they_lead_to(_):
     bad(Story().account().add("forgot"), "1 mails for forgot were promised, 0 arrived")
     bad(Story().account().reset_mail().reset_mail(), "2 mails for forgot were promised, 1 arrived")
     again = Story().account().add("mail", page="verify-email", id="m1", got="v1")
-    bad(again, "a mail was sent 2 times")
-    good(again, copies=2)
+    bad(again, "a mail was sent again")
+    again.calls.append({"kind": "fault", "account": "", "start": again.calls[1]["start"] + 0.5, "end": 0.0, "what": "killed [1]"})
+    good(again)
+    bad(again.add("mail", page="verify-email", id="m1", got="v1"), "a mail was sent again")
     good(Story().account().add("mail", "unknown", page="verify-email", id="m1", got="v1"))
     bad(Story().add("register", password="p").add("verify", "refused", spent="v1"), "prove an address is refused")
     bad(Story().account().reset_mail().add("reset", "refused", spent="t1", password="new"), "set a password is refused")

@@ -2,7 +2,7 @@
 
 import time
 
-from people import Post
+from calls import Post
 from support import Mail
 
 MOODS = ["well", "silent", "slow", "busy", "refuses", "gone", "gone after taking it"]

@@ -6,50 +6,19 @@ several times at once, at any node. Nobody gives up when an answer does not come
 what he knows, as people do.
 """
 
-import base64
 import concurrent.futures
 import contextlib
-import errno
-import hmac
-import http.client
 import importlib.util
-import json
 import random
-import struct
 import time
+import urllib.parse
 
 from authenticator import Authenticator
-from history import digest, outcome
-from support import Client, MailServer
+from calls import STEP, TENANT, Caller, Walk, near, totp
+from history import digest
 
-TENANT = "acme"
 HAS_PASSKEYS = importlib.util.find_spec("cryptography") is not None
 AT_ONCE = 4
-STEP = 30
-
-
-def totp(secret, step):
-    """The code of an authenticator app (RFC 6238)."""
-    mac = hmac.digest(base64.b32decode(secret + "=" * (-len(secret) % 8)), struct.pack(">Q", step), "sha1")
-    at = mac[-1] & 15
-    return f"{(struct.unpack('>I', mac[at:at + 4])[0] & 0x7FFFFFFF) % 1_000_000:06}"
-
-
-class Post(MailServer):
-    """A mail server that writes down what arrives; `taken` says whether the sender heard so."""
-
-    def __init__(self, history, **more):
-        self.history = history
-        super().__init__(**more)
-
-    def arrived(self, mail, taken=True):
-        with self.lock:
-            self.mails.append(mail)
-        page = next((it for it in ("verify-email", "reset-password") if it in mail.text), "another")
-        got = digest(mail.token) if page != "another" else None
-        result = "acknowledged" if taken else "unknown"
-        for address in mail.to:
-            self.history.add("mail", address, time.time(), outcome=result, page=page, id=mail.id, got=got)
 
 
 class Account:
@@ -70,50 +39,6 @@ class Session:
         self.id, self.access, self.refresh = data["session_id"], data["access_token"], data["refresh_token"]
 
 
-class Caller:
-    """Makes calls at any of the nodes and writes down what became of them."""
-
-    def __init__(self, history, bases, chance, patience=40):
-        self.history, self.bases, self.chance, self.patience = history, bases, chance, patience
-
-    def send(self, base, path, body, bearer, address):
-        """The status and the answer; status 0 where none came, None where nobody was there to hear."""
-        client = Client(base)
-        client.opener.addheaders = [("X-Forwarded-For", address)] + ([("Authorization", f"Bearer {bearer}")] if bearer else [])
-        kind, data = ("application/json", json.dumps(body).encode()) if body is not None else (None, None)
-        try:
-            answer = client.send("POST" if body is not None else "GET", path, data, kind, self.patience)
-            return answer.status, json.loads(answer.text)
-        except (OSError, http.client.HTTPException, json.JSONDecodeError) as error:
-            reason = getattr(error, "reason", error)
-            return (None if getattr(reason, "errno", 0) == errno.ECONNREFUSED else 0), {}
-
-    def call(self, kind, account, path, body=None, bearer=None, read=None, **facts):
-        """One call; its record. `read` takes what is to be written down from the answer."""
-        base = self.chance.choice(self.bases)
-        start = time.time()
-        status, answer = self.send(base, path, body, bearer, network(account.address))
-        if status is None:
-            time.sleep(0.05)
-            return {"outcome": "unreached"}, {}
-        data = answer.get("data", answer)
-        facts["outcome"] = outcome(status)
-        if status == 200 and read:
-            facts.update(read(data))
-        return self.history.add(kind, account.address, start, status=status, code=answer.get("code"), **facts), data
-
-
-def network(address):
-    """Each account comes from a network of its own, so that only its own limits hold for it."""
-    number = int(digest(address), 16)
-    return f"10.{number >> 16 & 255}.{number >> 8 & 255}.{number & 255}"
-
-
-def near(base):
-    """The address under which passkeys work without https."""
-    return base.replace("127.0.0.1", "localhost")
-
-
 def session_or_refusal(data):
     return {"session": data["session_id"]} if data["status"] == "success" else {"outcome": "refused"}
 
@@ -127,13 +52,14 @@ class Person:
         self.caller = Caller(history, bases, self.chance)
         self.accounts, self.done = [], 0
         self.patience, self.clock, self.at_once = 3, time.time, AT_ONCE
+        self.application = None
 
     def live(self, stop):
         while not stop.is_set():
             account = Account(f"p{self.number}-{len(self.accounts)}@example.com", self.phrase())
             self.accounts.append(account)
             if self.join(account, stop):
-                deeds = [self.refresh] * 4 + [self.use] * 2 + [self.log_in] * 2 + [self.mistype, self.change, self.forget, self.end, self.enrol, self.enrol_passkey, self.use_passkey]
+                deeds = [self.refresh] * 4 + [self.use] * 2 + [self.log_in] * 2 + [self.mistype, self.change, self.forget, self.end, self.enrol, self.enrol_passkey, self.use_passkey, self.let_application_in]
                 for _ in range(self.chance.randint(4, 20)):
                     if stop.is_set():
                         break
@@ -395,6 +321,24 @@ class Person:
         facts = {"method": "passkey", "counter": count or account.passkey.count, "spent": digest(begun["challenge_id"])}
         body = {"challenge_id": begun["challenge_id"], "credential": shown}
         self.together([lambda: self.auth("passkey", account, "passkey/finish", body, read=session_or_refusal, **facts)] * self.times())
+
+    def let_application_in(self, account, stop=None):
+        """Signs in at an application: a code that is good once, now and then shown several times at once."""
+        if not self.application or account.secret or account.passkey:
+            return
+        walk = Walk(self.caller, account)
+        code = walk.code(self.application, account.password)
+        if not code:
+            return
+        body = urllib.parse.urlencode({"grant_type": "authorization_code", "code": code, **walk.proof, **self.application}).encode()
+
+        def once():
+            return walk.redeem(body, digest(code))
+
+        self.together([once] * self.times())
+        # Shown again, it is refused; the application's tokens end with that, and the session does not.
+        if self.chance.random() < 0.3:
+            once()
 
     # What everybody does in the end, when all is well again.
 

@@ -14,7 +14,12 @@ def users(server, tenant, number):
     """Makes so many users of a tenant, who share one password; the server must not be running."""
     names = ["--first-name", "Grace", "--last-name", "Hopper", "--password-stdin"]
     server.command("user", "create", "--tenant", tenant, person(0), *names, given=PASSWORD + "\n")
-    with contextlib.closing(sqlite3.connect(server.data / "countersign.db")) as database, database:
+    copies(server.data / "countersign.db", number)
+
+
+def copies(path, number):
+    """So many users in all like the one that was made last."""
+    with contextlib.closing(sqlite3.connect(path)) as database, database:
         first = database.execute("SELECT tenant_id, id FROM users ORDER BY created_at DESC LIMIT 1").fetchone()
         copy(database, "users", "id", first, number, {"email": person, "email_key": person})
         copy(database, "passwords", "user_id", first, number, {})

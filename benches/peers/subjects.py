@@ -8,15 +8,15 @@ import json
 import os
 import pathlib
 import signal
-import sqlite3
 import subprocess
 import time
 import urllib.parse
 
 from load import FORM, Target
+from seeds import copies, person
+from support import PASSWORD
 
 HERE = pathlib.Path(__file__).parent
-PASSWORD = "correct horse battery staple"
 SECRET = "a-secret-that-is-long-enough-for-anybody"
 REDIRECT = "https://app.example.com/callback"
 # Who refreshes needs a token of his own.
@@ -25,10 +25,6 @@ REFRESHERS = 32
 
 def form(**fields):
     return urllib.parse.urlencode(fields).encode()
-
-
-def person(number):
-    return f"user{number}@example.com"
 
 
 class Subject:
@@ -121,9 +117,7 @@ class Ours(Subject):
         self.say("user", "create", "--tenant", "acme", person(0), *names, given=PASSWORD + "\n")
         self.app = self.make("service", allowed_scopes=["api:read"])
         self.web = self.make("web", redirect_uris=[REDIRECT], allowed_scopes=["openid", "email", "offline_access"])
-        with sqlite3.connect(self.data / "countersign.db") as database:
-            self.copy(database, "users", "id", {"email": person, "email_key": person})
-            self.copy(database, "passwords", "user_id", {})
+        copies(self.data / "countersign.db", self.users)
         self.version = self.say("--version").split()[-1]
 
     def make(self, kind, **metadata):
@@ -131,19 +125,6 @@ class Ours(Subject):
         arguments = ["app", "create", "--tenant", "acme", "--type", kind, "--name", kind, "--metadata", "-"]
         made = json.loads(self.say("--json", *arguments, given=json.dumps(metadata)))
         return {"client_id": made["client_id"], "client_secret": made["client_secret"]}
-
-    def copy(self, database, table, key, changes):
-        """Makes the other users after the first: they differ in id and address only."""
-        names = [row[1] for row in database.execute(f"PRAGMA table_info({table})")]
-        first = dict(zip(names, database.execute(f"SELECT * FROM {table}").fetchone()))
-
-        def row(number):
-            # The last letters of an id may be any digits.
-            other = {**first, key: f"{first[key][:-6]}{number:06}", **{name: it(number) for name, it in changes.items()}}
-            return [other[name] for name in names]
-
-        places = ", ".join("?" * len(names))
-        database.executemany(f"INSERT INTO {table} ({', '.join(names)}) VALUES ({places})", map(row, range(1, self.users)))
 
     def command(self):
         return [self.binary, "serve", "--listen", f"127.0.0.1:{self.port}"]

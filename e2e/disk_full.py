@@ -46,15 +46,22 @@ def scenario(world, disk):
     assert "whole" in verdict and "broken" not in verdict, verdict
 
 
-def test_on_a_small_disk(world):
+@contextlib.contextmanager
+def small_disk(world, size):
+    """A file system of this size, on which servers may run."""
     disk = pathlib.Path(world.folder) / "disk"
     disk.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", str(disk)], capture_output=True)
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(disk)], capture_output=True)
     if mounted.returncode:
         raise Skip(f"a small disk cannot be mounted: {mounted.stderr.decode().strip()}")
     try:
-        scenario(world, disk)
+        yield disk
     finally:
         world.end_processes()
         subprocess.run(["umount", str(disk)], check=True)
         assert not os.path.ismount(disk)
+
+
+def test_on_a_small_disk(world):
+    with small_disk(world, "16m") as disk:
+        scenario(world, disk)

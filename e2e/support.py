@@ -130,23 +130,7 @@ class MailServer:
 
             def handle(self):
                 with contextlib.suppress(ConnectionError):
-                    self.say("220 mail.example.com")
-                    recipients = []
-                    while line := self.rfile.readline().decode().strip():
-                        verb = line.split(" ")[0].split(":")[0].upper()
-                        if verb == "RCPT":
-                            recipients.append(re.search(r"<(.*?)>", line).group(1))
-                        if verb == "DATA":
-                            self.say("354 go on")
-                            raw = b""
-                            while (part := self.rfile.readline()) not in (b".\r\n", b""):
-                                raw += part[1:] if part.startswith(b".") else part
-                            with outer.lock:
-                                outer.mails.append(Mail(recipients, raw))
-                            recipients = []
-                        self.say("221 bye" if verb == "QUIT" else "250 ok")
-                        if verb == "QUIT":
-                            return
+                    outer.talk(self)
 
         class Server(socketserver.ThreadingTCPServer):
             allow_reuse_address = True
@@ -155,6 +139,33 @@ class MailServer:
         self.server = Server(("127.0.0.1", port), Handler)
         self.port = self.server.server_address[1]
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def talk(self, line):
+        """The conversation on one connection."""
+        line.say("220 mail.example.com")
+        recipients = []
+        while said := line.rfile.readline().decode().strip():
+            verb = said.split(" ")[0].split(":")[0].upper()
+            if verb == "RCPT":
+                recipients.append(re.search(r"<(.*?)>", said).group(1))
+            if verb == "DATA":
+                line.say("354 go on")
+                self.arrived(Mail(recipients, self.content(line)))
+                recipients = []
+            line.say("221 bye" if verb == "QUIT" else "250 ok")
+            if verb == "QUIT":
+                return
+
+    def content(self, line):
+        """The mail itself, up to the dot."""
+        raw = b""
+        while (part := line.rfile.readline()) not in (b".\r\n", b""):
+            raw += part[1:] if part.startswith(b".") else part
+        return raw
+
+    def arrived(self, mail):
+        with self.lock:
+            self.mails.append(mail)
 
     def to(self, address):
         with self.lock:
@@ -175,6 +186,8 @@ class Server:
 
     def __init__(self, world, settings=None, data=None, arguments=()):
         self.world, self.settings, self.arguments = world, settings or {}, arguments
+        # What its environment has besides, not by the server's own names.
+        self.variables = {}
         self.data = pathlib.Path(data or tempfile.mkdtemp(dir=world.folder))
         self.port = free_port()
         self.base = f"http://127.0.0.1:{self.port}"
@@ -185,6 +198,7 @@ class Server:
         clean["COUNTERSIGN_LIMITS__ENABLED"] = "false"
         clean["COUNTERSIGN_DATA_DIR"] = str(self.data)
         clean.update({f"COUNTERSIGN_{name}": str(value) for name, value in self.settings.items()})
+        clean.update(self.variables)
         return clean
 
     def start(self, wait=True):
@@ -246,6 +260,8 @@ class World:
         self.folder = tempfile.mkdtemp(prefix="countersign-e2e-")
         os.chmod(self.folder, 0o755)
         self.processes, self.notes = [], []
+        # Of what is left to chance, and how often as much is tried as usual.
+        self.seed, self.length = 0, 1
 
     def server(self, settings=None, **more):
         return Server(self, settings, **more)

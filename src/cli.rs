@@ -8,6 +8,7 @@
 mod app;
 mod arguments;
 mod audit;
+mod breached;
 mod config;
 mod demo;
 mod document;
@@ -34,9 +35,9 @@ use crate::{
     error::{Context, Error, Fault, Loc, Result},
 };
 pub use arguments::{
-    AppChange, AppCommand, AppOf, AuditCommand, FactorsCommand, KeysCommand, MailCommand, NewUser,
-    OwnerOf, RealmOf, RegistrationTokenCommand, SessionCommand, TenantChange, TenantCommand,
-    Tenants, UserCommand, UserOf,
+    AppChange, AppCommand, AppOf, AuditCommand, BreachedCommand, FactorsCommand, KeysCommand,
+    MailCommand, NewUser, OwnerOf, RealmOf, RegistrationTokenCommand, SessionCommand, TenantChange,
+    TenantCommand, Tenants, UserCommand, UserOf,
 };
 use operator::Operator;
 
@@ -101,6 +102,9 @@ pub enum Command {
     /// Read and check the audit trail
     #[command(subcommand)]
     Audit(AuditCommand),
+    /// Build and check a filter of passwords that are known from breaches
+    #[command(subcommand)]
+    BreachedPasswords(BreachedCommand),
     /// Print the OpenAPI document
     Openapi,
     /// Write the API reference as Markdown
@@ -223,6 +227,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
             let doing = if status { migrate::Doing::Status } else { migrate::Doing::Migrate };
             block_on(one_thread()?, migrate::run(&loaded.config, doing, form))
         }
+        Command::BreachedPasswords(command) => know_breached(&global, command),
         Command::Openapi => document::openapi(),
         Command::ApiReference { out } => document::reference(&out),
         Command::Tenant(command) => operate(&global, async |it| tenant::run(it, command).await),
@@ -232,6 +237,23 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::Mail(command) => operate(&global, async |it| mail::run(it, command).await),
         Command::Keys(command) => operate(&global, async |it| keys::run(it, command).await),
         Command::Audit(command) => operate(&global, async |it| audit::run(it, command).await),
+    }
+}
+
+fn know_breached(global: &Global, command: BreachedCommand) -> Result<(), Failure> {
+    let settings = || settings(global, &ServerFlags::default());
+    let form = global.form();
+    match command {
+        BreachedCommand::Build { from, to, min_count } => {
+            breached::build(&from, &to, min_count, form)
+        }
+        BreachedCommand::Verify { file } => {
+            breached::verify(file.as_deref(), &settings()?.config, form)
+        }
+        BreachedCommand::Check => {
+            let loaded = settings()?;
+            block_on(one_thread()?, breached::check(&loaded.config, form))
+        }
     }
 }
 

@@ -307,6 +307,30 @@ pub enum AuditCommand {
     },
 }
 
+/// `countersign breached-passwords …`
+#[derive(Debug, Subcommand)]
+pub enum BreachedCommand {
+    /// Build the filter from what Have I Been Pwned publishes
+    Build {
+        /// The text of lines SHA1:COUNT, the folder of its ranges, or - for standard input
+        #[arg(long, value_name = "PATH")]
+        from: PathBuf,
+        /// The filter; takes the place of an older one
+        #[arg(long, value_name = "FILE")]
+        to: PathBuf,
+        /// Only passwords that were seen so often
+        #[arg(long, value_name = "N", default_value_t = 1)]
+        min_count: u64,
+    },
+    /// Read a whole filter and tell whether it is as it was built; exit code 0 or 1
+    Verify {
+        /// The filter [default: that of `passwords.breach_filter`]
+        file: Option<PathBuf>,
+    },
+    /// Read a password from the first line of standard input and tell which sources know it
+    Check,
+}
+
 /// Whose an application is.
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]

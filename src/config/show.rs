@@ -103,6 +103,9 @@ fn value(loaded: &Loaded, name: &str) -> Option<Value> {
         "passwords.previous_peppers" => {
             Some(list(passwords.previous_peppers.iter().map(|_| text(MASK))))
         }
+        "passwords.breach_filter" => {
+            passwords.breach_filter.as_ref().map(|it| text(it.display().to_string()))
+        }
         "passwords.breach_service" => passwords.breach_service.as_ref().map(web),
         _ => load_and_observation(config, name),
     }

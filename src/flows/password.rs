@@ -3,6 +3,7 @@
 use crate::{
     clock::Timestamp,
     crypto::{
+        breached::Asking,
         opaque::{Token, TokenDigest, digest_text},
         password::{PasswordHash, Verdict},
     },
@@ -58,7 +59,8 @@ pub async fn check(cx: &Cx, password: &Password, owner: Owner<'_>) -> Result<()>
         product_name: PRODUCT,
     };
     let mut found = faults(policy, settings.mfa_required, password, &context);
-    if found.is_empty() && policy.check_breached && cx.app.breached.knows(password).await {
+    let asking = if policy.check_breached { Asking::Service } else { Asking::Nobody };
+    if found.is_empty() && cx.app.breached.knows(password, asking).await {
         found.push(PasswordFault::Breached);
     }
     if let (true, Some(user)) = (found.is_empty() && policy.history > 0, owner.user)

@@ -17,6 +17,7 @@ mod account;
 mod api;
 mod applications;
 mod audit;
+mod breached;
 mod cli;
 mod faults;
 mod guessing;

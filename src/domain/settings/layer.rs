@@ -99,7 +99,7 @@ layer! {
         history: usize,
         /// Days until a new one is due. Default: never.
         max_age_days: u32,
-        /// Not one known to the breached-password service. Default: no.
+        /// Not one known to the breached-password service, which is asked. Default: no.
         check_breached: bool,
     }
 }

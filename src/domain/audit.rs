@@ -106,6 +106,8 @@ actions! {
     ConsentRevoked => "oauth.consent.revoked",
     /// A token was revoked by its application.
     TokenRevoked => "oauth.token.revoked",
+    /// Somebody who has the account's mailbox says that a sign-in was not the owner's.
+    SignInDisowned => "auth.sign_in.disowned",
     /// A session was ended, by its owner or an operator.
     SessionEnded => "session.ended",
     /// Another key was put to use that signs a tenant's tokens.

@@ -154,7 +154,12 @@ async fn request_reset(
     Ok(())
 }
 
-fn reset_mail(
+/// The rows of a reset token and of the mail that carries it; for who has no password here, of a
+/// mail that says where he has one.
+///
+/// # Errors
+/// Where there is no randomness.
+pub fn reset_mail(
     cx: &Cx,
     user: &User,
     token: &Token,
@@ -355,6 +360,18 @@ pub fn end_everything(cx: &Cx, user: &User, kept: Kept) -> Vec<Query> {
         store::email_changes::withdraw(tenant, id, now),
         store::tickets::void_all(tenant, Purpose::ResetPassword, &user.email_key, now),
     ]
+}
+
+/// The digest of a token of the right form, from a network that has not tried too many.
+///
+/// # Errors
+/// `invalid_token`, `too_many_attempts`, or where the database fails.
+pub async fn token_digest(cx: &Cx, token: &str) -> Result<TokenDigest> {
+    check_token_guessing(cx).await?;
+    match Token::parse(token) {
+        Some(token) => Ok(token.digest()),
+        None => Err(wrong_token(cx).await?),
+    }
 }
 
 /// Refuses a client network that has tried too many wrong tokens.

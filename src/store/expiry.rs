@@ -39,6 +39,10 @@ pub enum Dead {
     TrustedDevices,
     /// Changes of an address that nobody can stop any more.
     EmailChanges,
+    /// Links of notices of sign-ins past their time.
+    Alarms,
+    /// Networks that nobody was in for 400 days.
+    Networks,
     /// Signed statements that would not be taken any more anyway.
     Statements,
     /// Authorization requests that nobody came back to.
@@ -55,7 +59,7 @@ pub enum Dead {
 
 impl Dead {
     /// Every kind.
-    pub const ALL: [Dead; 17] = [
+    pub const ALL: [Dead; 19] = [
         Self::Sessions,
         Self::IdleSessions,
         Self::Grants,
@@ -71,6 +75,8 @@ impl Dead {
         Self::Ceremonies,
         Self::TrustedDevices,
         Self::EmailChanges,
+        Self::Alarms,
+        Self::Networks,
         Self::Statements,
         Self::Mails,
     ];
@@ -115,6 +121,8 @@ pub async fn purge_all_tenants(tx: &mut Tx, dead: Dead, now: Timestamp, limit: i
         Dead::Ceremonies => past!("ceremonies", "tenant_id, id", "expires_at"),
         Dead::TrustedDevices => past!("trusted_devices", "tenant_id, id", "expires_at"),
         Dead::EmailChanges => past!("email_changes", "tenant_id, id", "stop_expires_at"),
+        Dead::Alarms => past!("alarms", "tenant_id, id", "expires_at"),
+        Dead::Networks => past!("known_networks", "tenant_id, user_id, digest", "last_seen_at"),
         Dead::Statements => past!("seen_statements", "realm, digest", "expires_at"),
         Dead::AuthorizationRequests => {
             past!("authorization_requests", "realm, digest", "expires_at")
@@ -129,7 +137,7 @@ pub async fn purge_all_tenants(tx: &mut Tx, dead: Dead, now: Timestamp, limit: i
         }
     };
     let before = match dead {
-        Dead::Devices => now - DAY * 400,
+        Dead::Devices | Dead::Networks => now - DAY * 400,
         Dead::Mails | Dead::DeviceCodes | Dead::AuthorizationCodes => now - DAY,
         _ => now,
     };

@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use crate::support::{Answer, Client, PASSWORD, START, World};
 
 mod account;
+mod alarm;
 mod devices;
 mod email;
 mod password;

@@ -87,6 +87,23 @@ pub enum Command {
     /// Create, list and change the users of a tenant
     #[command(subcommand)]
     User(UserCommand),
+    /// Forget a user's failed tries (the same as user unlock)
+    Unlock {
+        /// The tenant
+        tenant: String,
+        /// The user's address or id
+        user: String,
+    },
+    /// End at once all that was opened in a user's name (the same as user lockdown)
+    Lockdown {
+        /// The tenant
+        tenant: String,
+        /// The user's address or id
+        user: String,
+        /// Do not suspend the user, who may sign in anew
+        #[arg(long)]
+        keep_active: bool,
+    },
     /// Create, list and change applications (OAuth 2.0 clients)
     #[command(subcommand)]
     App(AppCommand),
@@ -232,6 +249,14 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::ApiReference { out } => document::reference(&out),
         Command::Tenant(command) => operate(&global, async |it| tenant::run(it, command).await),
         Command::User(command) => operate(&global, async |it| user::run(it, command).await),
+        Command::Unlock { tenant, user } => {
+            let command = UserCommand::Unlock(UserOf { tenant, user });
+            operate(&global, async |it| user::run(it, command).await)
+        }
+        Command::Lockdown { tenant, user, keep_active } => {
+            let command = UserCommand::Lockdown { user: UserOf { tenant, user }, keep_active };
+            operate(&global, async |it| user::run(it, command).await)
+        }
         Command::App(command) => operate(&global, async |it| app::run(it, command).await),
         Command::Session(command) => operate(&global, async |it| session::run(it, command).await),
         Command::Mail(command) => operate(&global, async |it| mail::run(it, command).await),

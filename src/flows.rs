@@ -40,6 +40,7 @@ pub mod factors_admin;
 pub mod forms;
 pub mod gate;
 pub mod keys;
+pub mod lockdown;
 pub mod login;
 pub mod me;
 pub mod oauth;

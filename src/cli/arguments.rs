@@ -43,6 +43,14 @@ pub enum TenantCommand {
         /// The tenant
         slug: String,
     },
+    /// End all sessions and grants of everybody in a tenant
+    Lockdown {
+        /// The tenant
+        slug: String,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+    },
     /// Delete a tenant and all in it, for good
     Delete {
         /// The tenant
@@ -139,6 +147,17 @@ pub enum UserCommand {
     Suspend(UserOf),
     /// Take a suspension back, or agree to a registration
     Activate(UserOf),
+    /// Forget a user's failed tries, so that the user may try again at once
+    Unlock(UserOf),
+    /// End at once all that was opened in a user's name, and suspend the user
+    Lockdown {
+        /// The user
+        #[command(flatten)]
+        user: UserOf,
+        /// Do not suspend the user, who may sign in anew
+        #[arg(long)]
+        keep_active: bool,
+    },
     /// Look at a user's second factors, or take them away
     #[command(subcommand)]
     Factors(FactorsCommand),

@@ -92,6 +92,10 @@ actions! {
     UserSuspended => "user.suspended",
     /// A user was let in again.
     UserActivated => "user.activated",
+    /// The failed tries of a user were forgotten.
+    UserUnlocked => "user.unlocked",
+    /// All that was opened in a user's name was ended.
+    UserLockedDown => "user.locked_down",
     /// A user was deleted.
     UserDeleted => "user.deleted",
     /// A refresh token was shown that had been exchanged before; its session was ended.
@@ -122,6 +126,8 @@ actions! {
     TenantSuspended => "tenant.suspended",
     /// A tenant was taken into use again.
     TenantActivated => "tenant.activated",
+    /// All sessions and grants of a tenant were ended.
+    TenantLockedDown => "tenant.locked_down",
     /// A tenant was deleted.
     TenantDeleted => "tenant.deleted",
     /// An application was made, or registered itself.

@@ -24,6 +24,7 @@ mod guessing;
 mod jobs;
 mod jose;
 mod keys;
+mod lockdown;
 mod looks;
 mod mail;
 mod me;

@@ -438,6 +438,9 @@ const BOUND: &[(&str, Call)] = &[
     ("challenges::consume", Q(|t, it| challenges::consume(t, it.challenge, 5, START))),
     ("challenges::fail", Q(|t, it| challenges::fail(t, it.challenge))),
     ("challenges::set_email_code", Q(|t, it| challenges::set_email_code(t, it.challenge, SUBJECT, (5, START), START))),
+    ("challenges::end_batch", Q(|t, _| challenges::end_batch(t, LATER, 9))),
+    ("sessions::end_batch", Q(|t, _| sessions::end_batch(t, LATER, 9))),
+    ("grants::end_batch", Q(|t, _| grants::end_batch(t, LATER, 9))),
     ("challenges::end_all", Q(|t, it| challenges::end_all(t, it.user.id))),
     ("authorization_codes::insert", Q(|t, it| authorization_codes::insert(t, Realm::Platform, &new_code(it)))),
     ("consents::find", F(|tx, t, it| Box::pin(async move {

@@ -42,7 +42,7 @@ pub const MIGRATIONS: &[Migration] = &[
         name: "revisions",
         sql: include_str!("../migrations/0007_revisions.sql"),
     },
-    Migration { version: 9, name: "alarms", sql: include_str!("../migrations/0009_alarms.sql") },
+    Migration { version: 9, name: "disavowals", sql: include_str!("../migrations/0009_disavowals.sql") },
 ];
 
 /// Everything that a use case may need.

@@ -27,7 +27,7 @@ use crate::{
 
 pub mod account_deletion;
 pub mod activity;
-pub mod alarm;
+pub mod disavowal;
 pub mod applications;
 pub mod audit;
 pub mod authorized_apps;

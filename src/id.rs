@@ -126,7 +126,7 @@ ids! {
     /// A change of an address that waits for its proof.
     EmailChangeId "emc",
     /// The link of a notice of a sign-in.
-    AlarmId "alm",
+    DisavowalId "dsv",
     /// A family of refresh tokens.
     GrantId "grt",
     /// An application: an OAuth 2.0 client.

@@ -3,7 +3,7 @@
 //! Every function on a table that a tenant owns takes the tenant right after the transaction, so
 //! that forgetting it does not compile. No function here decides anything or knows the time.
 
-pub mod alarms;
+pub mod disavowals;
 pub mod applications;
 pub mod attempts;
 pub mod audit;

@@ -358,7 +358,7 @@ async fn put_back(
         store::users::keep(tenant, user.id, now),
         store::tickets::void_of_user(tenant, user.id, now),
         // The taker's mailbox has a say no longer.
-        store::alarms::forget_since(tenant, user.id, asked_at),
+        store::disavowals::forget_since(tenant, user.id, asked_at),
     ];
     queries.extend(password::end_everything(cx, user, Kept::default()));
     tx.pipeline(queries).await?;

@@ -13,7 +13,7 @@ use crate::{
     },
     error::{Error, Result},
     flows::{
-        Cx, alarm, login,
+        Cx, disavowal, login,
         password::{self, Kept},
     },
     id::Realm,
@@ -97,9 +97,9 @@ async fn end_account(tx: &mut Tx, cx: &Cx, user: &User, afterwards: Afterwards) 
     let mut queries = password::end_everything(cx, user, Kept::default());
     queries.extend([
         store::tickets::void_of_user(tenant, id, now),
-        store::alarms::forget_all(tenant, id),
+        store::disavowals::forget_all(tenant, id),
     ]);
-    queries.extend(alarm::codes(cx, id));
+    queries.extend(disavowal::codes(cx, id));
     let event = Event::success(Action::UserLockedDown, Actor::Operator, Target::User(Some(id)))
         .with("sessions", ended.sessions)
         .with("grants", ended.grants)

@@ -40,7 +40,7 @@ pub enum Dead {
     /// Changes of an address that nobody can stop any more.
     EmailChanges,
     /// Links of notices of sign-ins past their time.
-    Alarms,
+    Disavowals,
     /// Networks that nobody was in for 400 days.
     Networks,
     /// Signed statements that would not be taken any more anyway.
@@ -75,7 +75,7 @@ impl Dead {
         Self::Ceremonies,
         Self::TrustedDevices,
         Self::EmailChanges,
-        Self::Alarms,
+        Self::Disavowals,
         Self::Networks,
         Self::Statements,
         Self::Mails,
@@ -121,7 +121,7 @@ pub async fn purge_all_tenants(tx: &mut Tx, dead: Dead, now: Timestamp, limit: i
         Dead::Ceremonies => past!("ceremonies", "tenant_id, id", "expires_at"),
         Dead::TrustedDevices => past!("trusted_devices", "tenant_id, id", "expires_at"),
         Dead::EmailChanges => past!("email_changes", "tenant_id, id", "stop_expires_at"),
-        Dead::Alarms => past!("alarms", "tenant_id, id", "expires_at"),
+        Dead::Disavowals => past!("disavowals", "tenant_id, id", "expires_at"),
         Dead::Networks => past!("known_networks", "tenant_id, user_id, digest", "last_seen_at"),
         Dead::Statements => past!("seen_statements", "realm, digest", "expires_at"),
         Dead::AuthorizationRequests => {

@@ -101,7 +101,7 @@ async fn a_device_is_kept_for_400_days() {
 
 #[tokio::test]
 async fn a_notice_of_a_sign_in_counts_for_a_week_and_a_network_is_kept_for_400_days() {
-    for (table, days) in [("alarms", 7), ("known_networks", 400)] {
+    for (table, days) in [("disavowals", 7), ("known_networks", 400)] {
         let world = World::new().await;
         let acme = world.tenant("acme", r#"{"notices": {"new_place": true}}"#).await;
         world.user(&acme, GRACE).await;

@@ -77,7 +77,7 @@ async fn another_account_and_another_tenant_keep_their_counts() {
 
 /// Tables that hold what was opened or begun in somebody's name.
 const OPENED: [&str; 7] =
-    ["sessions", "grants", "devices", "trusted_devices", "challenges", "setups", "alarms"];
+    ["sessions", "grants", "devices", "trusted_devices", "challenges", "setups", "disavowals"];
 
 #[tokio::test]
 async fn a_lockdown_ends_all_that_was_opened_and_counts_at_once_on_every_node() {

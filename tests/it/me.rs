@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use crate::support::{Answer, Client, PASSWORD, START, World};
 
 mod account;
-mod alarm;
+mod disavowal;
 mod devices;
 mod email;
 mod password;

@@ -18,12 +18,12 @@ use countersign::{
     error::{Error, Result},
     flows::Cx,
     id::{
-        AlarmId, ApplicationId, AuditId, CeremonyId, ChallengeId, DeviceId, EmailChangeId, GrantId,
+        DisavowalId, ApplicationId, AuditId, CeremonyId, ChallengeId, DeviceId, EmailChangeId, GrantId,
         Id, MailId, PasskeyId, Realm, RegistrationId, SessionId, TenantId, TicketId,
         TrustedDeviceId, UserId,
     },
     store::{
-        alarms, attempts, audit, authorization_codes, captchas, challenges, consents, credentials,
+        disavowals, attempts, audit, authorization_codes, captchas, challenges, consents, credentials,
         devices, email_changes, factors, grants, login, outbox, passkeys, registrations,
         session_clients, sessions, tenants, tickets, trusted_devices, users,
     },
@@ -54,8 +54,8 @@ struct Rows {
     trusted_device: TrustedDeviceId,
     challenge: ChallengeId,
     email_change: EmailChangeId,
-    alarm: AlarmId,
-    alarm_digest: [u8; 32],
+    disavowal: DisavowalId,
+    disavowal_digest: [u8; 32],
     ticket: TicketId,
     ticket_digest: [u8; 32],
     registration: RegistrationId,
@@ -134,8 +134,8 @@ async fn full(world: &World, slug: &str) -> (Cx, Rows) {
         trusted_device: trusted.id,
         challenge,
         email_change,
-        alarm: one(world, "SELECT id FROM alarms").await,
-        alarm_digest: digest(world, "SELECT digest FROM alarms").await,
+        disavowal: one(world, "SELECT id FROM disavowals").await,
+        disavowal_digest: digest(world, "SELECT digest FROM disavowals").await,
         ticket: one(world, "SELECT id FROM tickets WHERE purpose = 'reset_password'").await,
         ticket_digest: digest(world, reset).await,
         registration: one(world, "SELECT id FROM registrations").await,
@@ -415,14 +415,14 @@ fn maybe<T>(row: Option<&T>) -> u64 {
 /// What finds and changes rows that are there.
 #[rustfmt::skip]
 const BOUND: &[(&str, Call)] = &[
-    ("alarms::by_digest", F(|tx, t, it| Box::pin(async move {
-        Ok(maybe(alarms::by_digest(tx, t, it.alarm_digest, LATER).await?.as_ref()))
+    ("disavowals::by_digest", F(|tx, t, it| Box::pin(async move {
+        Ok(maybe(disavowals::by_digest(tx, t, it.disavowal_digest, LATER).await?.as_ref()))
     }))),
-    ("alarms::spend", Q(|t, it| alarms::spend(t, it.alarm, LATER))),
-    ("alarms::forget_since", Q(|t, it| alarms::forget_since(t, it.user.id, START))),
-    ("alarms::forget_all", Q(|t, it| alarms::forget_all(t, it.user.id))),
-    ("alarms::has_new_factor", F(|tx, t, it| Box::pin(async move {
-        Ok(u64::from(alarms::has_new_factor(tx, t, it.user.id, START).await?))
+    ("disavowals::spend", Q(|t, it| disavowals::spend(t, it.disavowal, LATER))),
+    ("disavowals::forget_since", Q(|t, it| disavowals::forget_since(t, it.user.id, START))),
+    ("disavowals::forget_all", Q(|t, it| disavowals::forget_all(t, it.user.id))),
+    ("disavowals::has_new_factor", F(|tx, t, it| Box::pin(async move {
+        Ok(u64::from(disavowals::has_new_factor(tx, t, it.user.id, START).await?))
     }))),
     ("attempts::count", F(|tx, t, _| Box::pin(async move { Ok(maybe(attempts::count(tx, t, SUBJECT).await?.as_ref())) }))),
     ("attempts::clear", Q(|t, _| attempts::clear(t, SUBJECT))),
@@ -668,7 +668,7 @@ const BOUND: &[(&str, Call)] = &[
 /// What makes rows of the tenant it is given, or none where they would point at another's.
 #[rustfmt::skip]
 const MAKING: &[(&str, Call)] = &[
-    ("alarms::insert", Q(|t, it| alarms::insert(t, &alarms::New {
+    ("disavowals::insert", Q(|t, it| disavowals::insert(t, &disavowals::New {
         id: fresh(),
         user: it.user.id,
         session: it.session,
@@ -678,18 +678,18 @@ const MAKING: &[(&str, Call)] = &[
         now: START,
         expires_at: LATER,
     }, SUBJECT))),
-    ("alarms::note_network", Q(|t, it| alarms::note_network(t, it.user.id, SUBJECT, START))),
-    ("alarms::has_networks", F(|tx, t, it| Box::pin(async move {
-        alarms::note_network(t, it.user.id, SUBJECT, START).execute(tx).await?;
-        Ok(u64::from(alarms::has_networks(tx, t, it.user.id).await?))
+    ("disavowals::note_network", Q(|t, it| disavowals::note_network(t, it.user.id, SUBJECT, START))),
+    ("disavowals::has_networks", F(|tx, t, it| Box::pin(async move {
+        disavowals::note_network(t, it.user.id, SUBJECT, START).execute(tx).await?;
+        Ok(u64::from(disavowals::has_networks(tx, t, it.user.id).await?))
     }))),
-    ("alarms::see_network", F(|tx, t, it| Box::pin(async move {
-        alarms::note_network(t, it.user.id, SUBJECT, START).execute(tx).await?;
-        alarms::see_network(t, it.user.id, SUBJECT, LATER).execute(tx).await
+    ("disavowals::see_network", F(|tx, t, it| Box::pin(async move {
+        disavowals::note_network(t, it.user.id, SUBJECT, START).execute(tx).await?;
+        disavowals::see_network(t, it.user.id, SUBJECT, LATER).execute(tx).await
     }))),
-    ("alarms::forget_networks", F(|tx, t, it| Box::pin(async move {
-        alarms::note_network(t, it.user.id, SUBJECT, START).execute(tx).await?;
-        alarms::forget_networks(t, it.user.id).execute(tx).await
+    ("disavowals::forget_networks", F(|tx, t, it| Box::pin(async move {
+        disavowals::note_network(t, it.user.id, SUBJECT, START).execute(tx).await?;
+        disavowals::forget_networks(t, it.user.id).execute(tx).await
     }))),
     ("attempts::add", Q(|t, it| attempts::add(t, SUBJECT, Some(it.user.id), LATER))),
     ("attempts::add_in_window", Q(|t, _| attempts::add_in_window(t, SUBJECT, Duration::from_secs(1), LATER))),
@@ -839,7 +839,7 @@ async fn a_row_cannot_point_at_another_tenants() {
         "passkeys",
         "trusted_devices",
         "email_changes",
-        "alarms",
+        "disavowals",
     ] {
         let moved = format!("UPDATE {table} SET tenant_id = $1").leak();
         assert!(refused(&world, sql(moved).bind(other.tenant.id)).await, "{table}");

@@ -11,7 +11,7 @@ use crate::{
     error::{Code, Error, Result},
     flows::{
         Cx,
-        alarm::{self, KnownDevice, Notice},
+        disavowal::{self, KnownDevice, Notice},
         oauth,
         tokens::{self, Minted, SessionFacts},
     },
@@ -93,7 +93,7 @@ impl Opening {
         Ok(Self {
             must: vec![store::sessions::insert(cx.tenant.id, &new, grounds.checked_hash)],
             rows: vec![row],
-            notice: alarm::notice(cx, user, session.id, known)?,
+            notice: disavowal::notice(cx, user, session.id, known)?,
             facts: SessionFacts::of(&new),
             signed_in: SignedIn { user: user.id, session, device, tokens: None },
         })
@@ -153,7 +153,7 @@ impl Opening {
                 Box::pin(async move {
                     let mut queries = queries.clone();
                     if let Some(notice) = notice {
-                        queries.extend(alarm::due(tx, cx, notice).await?);
+                        queries.extend(disavowal::due(tx, cx, notice).await?);
                     }
                     let counts = tx.pipeline(queries).await?;
                     let held = counts.iter().take(*count).all(|changed| *changed == 1);

@@ -13,7 +13,7 @@ use crate::{
     error::Result,
     flows::{
         Cx,
-        alarm::{self, Raised},
+        disavowal::{self, Raised},
     },
     http::{
         door::Door,
@@ -39,7 +39,7 @@ pub(super) async fn show(
 ) -> Response {
     shown(&app, &door, async |cx: &Cx| {
         let Query(Token { token }) = query?;
-        let found = match alarm::preview(cx, &token).await {
+        let found = match disavowal::preview(cx, &token).await {
             Ok(found) if found.is_used => return done(cx, Raised::Before),
             Ok(found) => found,
             Err(error) => return dead_link(cx, Link::NotMe, error),
@@ -62,7 +62,7 @@ pub(super) async fn submit(
 ) -> Response {
     shown(&app, &door, async |cx: &Cx| {
         let Form(form) = form?;
-        match alarm::raise(cx, &form.token).await {
+        match disavowal::raise(cx, &form.token).await {
             Ok(raised) => done(cx, raised),
             Err(error) => dead_link(cx, Link::NotMe, error),
         }

@@ -5,14 +5,14 @@ use crate::{
     clock::Timestamp,
     db::{FromRow, Query, Row, Tx, sql},
     error::Result,
-    id::{AlarmId, SessionId, TenantId, UserId},
+    id::{DisavowalId, SessionId, TenantId, UserId},
 };
 
 /// A link in the notice of a sign-in.
 #[derive(Debug, Clone)]
 pub struct New {
     /// Which one.
-    pub id: AlarmId,
+    pub id: DisavowalId,
     /// Whose account was signed in to.
     pub user: UserId,
     /// The session that was opened.
@@ -31,9 +31,9 @@ pub struct New {
 
 /// A link that was found.
 #[derive(Debug, Clone)]
-pub struct Alarm {
+pub struct Disavowal {
     /// Which one.
-    pub id: AlarmId,
+    pub id: DisavowalId,
     /// Whose account was signed in to.
     pub user: UserId,
     /// The session that was opened.
@@ -50,7 +50,7 @@ pub struct Alarm {
     pub is_used: bool,
 }
 
-impl FromRow for Alarm {
+impl FromRow for Disavowal {
     fn from_row(row: &Row) -> Result<Self> {
         Ok(Self {
             id: row.get("id")?,
@@ -67,7 +67,7 @@ impl FromRow for Alarm {
 
 /// Records a link by the digest of its secret.
 pub fn insert(tenant: TenantId, new: &New, digest: [u8; 32]) -> Query {
-    sql("INSERT INTO alarms (tenant_id, id, digest, user_id, session_id, email_key, device, address, \
+    sql("INSERT INTO disavowals (tenant_id, id, digest, user_id, session_id, email_key, device, address, \
                              created_at, expires_at) \
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)")
     .bind(tenant)
@@ -88,9 +88,9 @@ pub async fn by_digest(
     tenant: TenantId,
     digest: [u8; 32],
     now: Timestamp,
-) -> Result<Option<Alarm>> {
+) -> Result<Option<Disavowal>> {
     sql("SELECT id, user_id, session_id, email_key, device, address, created_at, used_at \
-         FROM alarms WHERE tenant_id = $1 AND digest = $2 AND expires_at > $3")
+         FROM disavowals WHERE tenant_id = $1 AND digest = $2 AND expires_at > $3")
     .bind(tenant)
     .bind(digest)
     .bind(now)
@@ -99,8 +99,8 @@ pub async fn by_digest(
 }
 
 /// Uses a link; 0 rows where that was done before.
-pub fn spend(tenant: TenantId, id: AlarmId, now: Timestamp) -> Query {
-    sql("UPDATE alarms SET used_at = $3 WHERE tenant_id = $1 AND id = $2 AND used_at IS NULL")
+pub fn spend(tenant: TenantId, id: DisavowalId, now: Timestamp) -> Query {
+    sql("UPDATE disavowals SET used_at = $3 WHERE tenant_id = $1 AND id = $2 AND used_at IS NULL")
         .bind(tenant)
         .bind(id)
         .bind(now)
@@ -108,7 +108,7 @@ pub fn spend(tenant: TenantId, id: AlarmId, now: Timestamp) -> Query {
 
 /// Forgets the links that were mailed about a user's sign-ins at `since` or later.
 pub fn forget_since(tenant: TenantId, user: UserId, since: Timestamp) -> Query {
-    sql("DELETE FROM alarms WHERE tenant_id = $1 AND user_id = $2 AND created_at >= $3")
+    sql("DELETE FROM disavowals WHERE tenant_id = $1 AND user_id = $2 AND created_at >= $3")
         .bind(tenant)
         .bind(user)
         .bind(since)
@@ -116,7 +116,7 @@ pub fn forget_since(tenant: TenantId, user: UserId, since: Timestamp) -> Query {
 
 /// Forgets all links that were mailed about a user's sign-ins.
 pub fn forget_all(tenant: TenantId, user: UserId) -> Query {
-    sql("DELETE FROM alarms WHERE tenant_id = $1 AND user_id = $2").bind(tenant).bind(user)
+    sql("DELETE FROM disavowals WHERE tenant_id = $1 AND user_id = $2").bind(tenant).bind(user)
 }
 
 /// Whether a factor of any kind was added to an account at `since` or later.

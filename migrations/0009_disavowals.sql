@@ -2,7 +2,7 @@
 -- account was used from.
 
 -- The links, by the SHA-256 of their secrets.
-CREATE TABLE alarms (
+CREATE TABLE disavowals (
     tenant_id TEXT NOT NULL,
     id TEXT NOT NULL,
     digest BYTEA NOT NULL,
@@ -18,9 +18,9 @@ CREATE TABLE alarms (
     PRIMARY KEY (tenant_id, id),
     FOREIGN KEY (tenant_id, user_id) REFERENCES users (tenant_id, id)
 );
-CREATE UNIQUE INDEX alarms_digest ON alarms (tenant_id, digest);
-CREATE INDEX alarms_user ON alarms (tenant_id, user_id);
-CREATE INDEX alarms_expiry ON alarms (expires_at);
+CREATE UNIQUE INDEX disavowals_digest ON disavowals (tenant_id, digest);
+CREATE INDEX disavowals_user ON disavowals (tenant_id, user_id);
+CREATE INDEX disavowals_expiry ON disavowals (expires_at);
 
 -- Kept only where the tenant has its users told of new networks.
 CREATE TABLE known_networks (

@@ -27,7 +27,7 @@ use crate::{
     mail::message::Message,
     store::{
         self,
-        alarms::{Alarm, New},
+        disavowals::{Disavowal, New},
     },
 };
 
@@ -97,7 +97,7 @@ pub fn notice(
         expires_at: cx.now + LIFETIME,
     };
     let rows = [
-        store::alarms::insert(cx.tenant.id, &new, *token.digest().as_bytes()),
+        store::disavowals::insert(cx.tenant.id, &new, *token.digest().as_bytes()),
         outbox::mail(cx, password::recipient(cx, user), &message)?,
     ];
     Ok(Some(Notice { strange, user: user.id, email_key: user.email_key.clone(), rows }))
@@ -131,10 +131,10 @@ pub async fn due(tx: &mut Tx, cx: &Cx, notice: &Notice) -> Result<Vec<Query>> {
 async fn note_network(tx: &mut Tx, cx: &Cx, user: UserId) -> Result<bool> {
     let (tenant, now) = (cx.tenant.id, cx.now);
     let digest = digest_text(&["place", &cx.caller.address.neighbourhood()]);
-    let is_known_elsewhere = store::alarms::has_networks(tx, tenant, user).await?;
-    let is_new = store::alarms::note_network(tenant, user, digest, now).execute(tx).await? == 1;
+    let is_known_elsewhere = store::disavowals::has_networks(tx, tenant, user).await?;
+    let is_new = store::disavowals::note_network(tenant, user, digest, now).execute(tx).await? == 1;
     if !is_new {
-        store::alarms::see_network(tenant, user, digest, now).execute(tx).await?;
+        store::disavowals::see_network(tenant, user, digest, now).execute(tx).await?;
     }
     Ok(is_new && is_known_elsewhere)
 }
@@ -171,21 +171,21 @@ pub async fn preview(cx: &Cx, token: &str) -> Result<Preview> {
         .await?;
     match found {
         None => Err(password::wrong_token(cx).await?),
-        Some((alarm, _)) => Ok(Preview {
-            device: alarm.device,
-            address: alarm.address,
-            at: alarm.created_at,
-            is_used: alarm.is_used,
+        Some((disavowal, _)) => Ok(Preview {
+            device: disavowal.device,
+            address: disavowal.address,
+            at: disavowal.created_at,
+            is_used: disavowal.is_used,
         }),
     }
 }
 
-async fn find(tx: &mut Tx, cx: &Cx, digest: &TokenDigest) -> Result<Option<(Alarm, User)>> {
+async fn find(tx: &mut Tx, cx: &Cx, digest: &TokenDigest) -> Result<Option<(Disavowal, User)>> {
     let tenant = cx.tenant.id;
-    let found = store::alarms::by_digest(tx, tenant, *digest.as_bytes(), cx.now).await?;
-    let Some(alarm) = found else { return Ok(None) };
-    let user = store::users::by_id(tx, tenant, alarm.user).await?;
-    Ok(user.map(|user| (alarm, user)))
+    let found = store::disavowals::by_digest(tx, tenant, *digest.as_bytes(), cx.now).await?;
+    let Some(disavowal) = found else { return Ok(None) };
+    let user = store::users::by_id(tx, tenant, disavowal.user).await?;
+    Ok(user.map(|user| (disavowal, user)))
 }
 
 /// What came of pressing the button.
@@ -223,17 +223,17 @@ pub async fn raise(cx: &Cx, token: &str) -> Result<Raised> {
 
 async fn act(tx: &mut Tx, cx: &Cx, digest: &TokenDigest, reset: &Token) -> Result<Option<Raised>> {
     let (tenant, now) = (cx.tenant.id, cx.now);
-    let found = store::alarms::by_digest(tx, tenant, *digest.as_bytes(), now).await?;
-    let Some(alarm) = found else { return Ok(None) };
+    let found = store::disavowals::by_digest(tx, tenant, *digest.as_bytes(), now).await?;
+    let Some(disavowal) = found else { return Ok(None) };
     // The account's row before its link's: whatever else ends its sessions waits here, too.
-    store::users::touch(tenant, alarm.user, now).execute(tx).await?;
-    let Some(user) = store::users::by_id(tx, tenant, alarm.user).await? else { return Ok(None) };
-    if store::alarms::spend(tenant, alarm.id, now).execute(tx).await? == 0 {
+    store::users::touch(tenant, disavowal.user, now).execute(tx).await?;
+    let Some(user) = store::users::by_id(tx, tenant, disavowal.user).await? else { return Ok(None) };
+    if store::disavowals::spend(tenant, disavowal.id, now).execute(tx).await? == 0 {
         return Ok(Some(Raised::Before));
     }
-    let since = alarm.created_at - SIGN_IN;
-    let is_contested = user.email_key != alarm.email_key
-        || store::alarms::has_new_factor(tx, tenant, user.id, since).await?;
+    let since = disavowal.created_at - SIGN_IN;
+    let is_contested = user.email_key != disavowal.email_key
+        || store::disavowals::has_new_factor(tx, tenant, user.id, since).await?;
     tx.pipeline(ended(cx, &user)).await?;
     let raised = if user.status != UserStatus::Active {
         Raised::Closed
@@ -249,7 +249,7 @@ async fn act(tx: &mut Tx, cx: &Cx, digest: &TokenDigest, reset: &Token) -> Resul
         Raised::Frozen => "frozen",
         Raised::Closed | Raised::Before => "closed",
     };
-    let (actor, target) = (Actor::User(user.id), Target::Session(alarm.session));
+    let (actor, target) = (Actor::User(user.id), Target::Session(disavowal.session));
     let event = Event::success(Action::SignInDisowned, actor, target).with("outcome", outcome);
     cx.record(event)?.execute(tx).await?;
     Ok(Some(raised))

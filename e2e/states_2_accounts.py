@@ -177,6 +177,45 @@ def stop_email_change_done(at):
     at.browser.wait("h1")
 
 
+def told_of_sign_in(at):
+    """Somebody who has got the notice of a sign-in."""
+    person = at.person()
+    person.token()
+    return person
+
+
+@LINKS.state
+def not_me(at):
+    """The page behind the link in the notice of a sign-in."""
+    at.open(told_of_sign_in(at).mail("not-me").link)
+    at.browser.wait("#submit")
+
+
+@LINKS.state
+def not_me_done(at):
+    """Everybody is signed out."""
+    at.open(told_of_sign_in(at).mail("not-me").link)
+    at.press("#submit")
+    assert at.browser.shows("signed out"), at.browser.text()
+
+
+@LINKS.state
+def not_me_again(at):
+    """The same link once more."""
+    link = told_of_sign_in(at).mail("not-me").link
+    at.open(link)
+    at.press("#submit")
+    at.open(link)
+    assert at.browser.shows("already"), at.browser.text()
+
+
+@LINKS.state
+def not_me_dead(at):
+    """A link in a notice that does not work any more."""
+    at.open("/t/acme/not-me?token=nonsense")
+    at.browser.wait("h1")
+
+
 @RECOVERY.state
 def forgot_password(at):
     """The question for the address."""

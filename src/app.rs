@@ -5,7 +5,7 @@ use std::{path::Path, sync::Arc};
 use crate::{
     clock::Clock,
     config::{Config, Mode},
-    crypto::{breached::BreachService, password::Passwords, seal::MasterKey},
+    crypto::{breached::Breached, password::Passwords, seal::MasterKey},
     db::{Db, Migration},
     entropy::Entropy,
     error::{Context, Error, Result},
@@ -43,6 +43,11 @@ pub const MIGRATIONS: &[Migration] = &[
         sql: include_str!("../migrations/0007_revisions.sql"),
     },
     Migration { version: 8, name: "abuse", sql: include_str!("../migrations/0008_abuse.sql") },
+    Migration {
+        version: 9,
+        name: "disavowals",
+        sql: include_str!("../migrations/0009_disavowals.sql"),
+    },
 ];
 
 /// Everything that a use case may need.
@@ -61,7 +66,7 @@ pub struct App {
     /// Password hashing.
     pub passwords: Passwords,
     /// Passwords known to be out in the world.
-    pub breached: BreachService,
+    pub breached: Breached,
     /// Requests to addresses that others have named.
     pub fetcher: Fetcher,
     /// Outgoing mail.
@@ -122,7 +127,7 @@ impl App {
         check_key(&db, &master_key, &clock).await?;
         let app = Self {
             passwords: Passwords::new(&config.passwords, entropy.clone())?,
-            breached: BreachService::new(config.passwords.breach_service.as_ref())?,
+            breached: Breached::new(&config.passwords)?,
             fetcher: Fetcher::new(&config.allowed_networks, config.mode.is_development()),
             mailer: mailer(&config)?,
             view: View::new(Texts::load()?)?,

@@ -9,6 +9,7 @@ mod abuse;
 mod app;
 mod arguments;
 mod audit;
+mod breached;
 mod config;
 mod demo;
 mod document;
@@ -35,9 +36,9 @@ use crate::{
     error::{Context, Error, Fault, Loc, Result},
 };
 pub use arguments::{
-    AbuseCommand, AppChange, AppCommand, AppOf, AuditCommand, FactorsCommand, KeysCommand,
-    MailCommand, NewUser, OwnerOf, RealmOf, RegistrationTokenCommand, SessionCommand, TenantChange,
-    TenantCommand, Tenants, UserCommand, UserOf,
+    AbuseCommand, AppChange, AppCommand, AppOf, AuditCommand, BreachedCommand, FactorsCommand,
+    KeysCommand, MailCommand, NewUser, OwnerOf, RealmOf, RegistrationTokenCommand, SessionCommand,
+    TenantChange, TenantCommand, Tenants, UserCommand, UserOf,
 };
 use operator::Operator;
 
@@ -87,6 +88,23 @@ pub enum Command {
     /// Create, list and change the users of a tenant
     #[command(subcommand)]
     User(UserCommand),
+    /// Forget a user's failed tries (the same as user unlock)
+    Unlock {
+        /// The tenant
+        tenant: String,
+        /// The user's address or id
+        user: String,
+    },
+    /// End at once all that was opened in a user's name (the same as user lockdown)
+    Lockdown {
+        /// The tenant
+        tenant: String,
+        /// The user's address or id
+        user: String,
+        /// Do not suspend the user, who may sign in anew
+        #[arg(long)]
+        keep_active: bool,
+    },
     /// Create, list and change applications (OAuth 2.0 clients)
     #[command(subcommand)]
     App(AppCommand),
@@ -105,6 +123,9 @@ pub enum Command {
     /// Read and check the audit trail
     #[command(subcommand)]
     Audit(AuditCommand),
+    /// Build and check a filter of passwords that are known from breaches
+    #[command(subcommand)]
+    BreachedPasswords(BreachedCommand),
     /// Print the OpenAPI document
     Openapi,
     /// Write the API reference as Markdown
@@ -227,16 +248,42 @@ fn run(cli: Cli) -> Result<(), Failure> {
             let doing = if status { migrate::Doing::Status } else { migrate::Doing::Migrate };
             block_on(one_thread()?, migrate::run(&loaded.config, doing, form))
         }
+        Command::BreachedPasswords(command) => know_breached(&global, command),
         Command::Openapi => document::openapi(),
         Command::ApiReference { out } => document::reference(&out),
         Command::Tenant(command) => operate(&global, async |it| tenant::run(it, command).await),
         Command::User(command) => operate(&global, async |it| user::run(it, command).await),
+        Command::Unlock { tenant, user } => {
+            let command = UserCommand::Unlock(UserOf { tenant, user });
+            operate(&global, async |it| user::run(it, command).await)
+        }
+        Command::Lockdown { tenant, user, keep_active } => {
+            let command = UserCommand::Lockdown { user: UserOf { tenant, user }, keep_active };
+            operate(&global, async |it| user::run(it, command).await)
+        }
         Command::App(command) => operate(&global, async |it| app::run(it, command).await),
         Command::Session(command) => operate(&global, async |it| session::run(it, command).await),
         Command::Mail(command) => operate(&global, async |it| mail::run(it, command).await),
         Command::Abuse(command) => operate(&global, async |it| abuse::run(it, command).await),
         Command::Keys(command) => operate(&global, async |it| keys::run(it, command).await),
         Command::Audit(command) => operate(&global, async |it| audit::run(it, command).await),
+    }
+}
+
+fn know_breached(global: &Global, command: BreachedCommand) -> Result<(), Failure> {
+    let settings = || settings(global, &ServerFlags::default());
+    let form = global.form();
+    match command {
+        BreachedCommand::Build { from, to, min_count } => {
+            breached::build(&from, &to, min_count, form)
+        }
+        BreachedCommand::Verify { file } => {
+            breached::verify(file.as_deref(), &settings()?.config, form)
+        }
+        BreachedCommand::Check => {
+            let loaded = settings()?;
+            block_on(one_thread()?, breached::check(&loaded.config, form))
+        }
     }
 }
 

@@ -125,6 +125,8 @@ pub struct PasswordConfig {
     pub pepper: Option<Secret<Vec<u8>>>,
     /// Peppers that older hashes were made with.
     pub previous_peppers: Vec<Secret<Vec<u8>>>,
+    /// The filter of breached passwords, where there is one.
+    pub breach_filter: Option<PathBuf>,
     /// Whether to ask the breached-password range service, and where.
     pub breach_service: Option<Url>,
 }

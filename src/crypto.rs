@@ -1,8 +1,8 @@
 //! Everything that names a cipher, a hash or a key size.
 //!
 //! Password hashing and its threads, opaque tokens, signed tokens, certificates, secrets at rest,
-//! the range query for breached passwords. What a password must look like is not here (`domain::password`), nor is what a
-//! token means.
+//! what is known of breached passwords. What a password must look like is not here
+//! (`domain::password`), nor is what a token means.
 
 pub mod breached;
 pub mod certificate;

@@ -125,6 +125,8 @@ ids! {
     TrustedDeviceId "tdv",
     /// A change of an address that waits for its proof.
     EmailChangeId "emc",
+    /// The link of a notice of a sign-in.
+    DisavowalId "dsv",
     /// A family of refresh tokens.
     GrantId "grt",
     /// An application: an OAuth 2.0 client.

@@ -15,6 +15,7 @@ pub mod consents;
 pub mod credentials;
 pub mod device_codes;
 pub mod devices;
+pub mod disavowals;
 pub mod email_changes;
 pub mod events;
 pub mod expiry;

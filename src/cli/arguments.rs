@@ -43,6 +43,14 @@ pub enum TenantCommand {
         /// The tenant
         slug: String,
     },
+    /// End all sessions and grants of everybody in a tenant
+    Lockdown {
+        /// The tenant
+        slug: String,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+    },
     /// Delete a tenant and all in it, for good
     Delete {
         /// The tenant
@@ -142,6 +150,17 @@ pub enum UserCommand {
     Suspend(UserOf),
     /// Take a suspension back, or agree to a registration
     Activate(UserOf),
+    /// Forget a user's failed tries, so that the user may try again at once
+    Unlock(UserOf),
+    /// End at once all that was opened in a user's name, and suspend the user
+    Lockdown {
+        /// The user
+        #[command(flatten)]
+        user: UserOf,
+        /// Do not suspend the user, who may sign in anew
+        #[arg(long)]
+        keep_active: bool,
+    },
     /// Look at a user's second factors, or take them away
     #[command(subcommand)]
     Factors(FactorsCommand),
@@ -343,6 +362,30 @@ pub enum AuditCommand {
         #[arg(long, value_name = "ROWS:MARK", conflicts_with = "all")]
         expect: Option<String>,
     },
+}
+
+/// `countersign breached-passwords …`
+#[derive(Debug, Subcommand)]
+pub enum BreachedCommand {
+    /// Build the filter from what Have I Been Pwned publishes
+    Build {
+        /// The text of lines SHA1:COUNT, the folder of its ranges, or - for standard input
+        #[arg(long, value_name = "PATH")]
+        from: PathBuf,
+        /// The filter; takes the place of an older one
+        #[arg(long, value_name = "FILE")]
+        to: PathBuf,
+        /// Only passwords that were seen so often
+        #[arg(long, value_name = "N", default_value_t = 1)]
+        min_count: u64,
+    },
+    /// Read a whole filter and tell whether it is as it was built; exit code 0 or 1
+    Verify {
+        /// The filter [default: that of `passwords.breach_filter`]
+        file: Option<PathBuf>,
+    },
+    /// Read a password from the first line of standard input and tell which sources know it
+    Check,
 }
 
 /// Whose an application is.

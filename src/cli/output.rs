@@ -105,6 +105,11 @@ pub fn failure(reason: &str) {
     }
 }
 
+/// Tells standard error how far something is that takes long.
+pub fn progress(said: &str) {
+    let _ = writeln!(io::stderr().lock(), "{}", printable(said));
+}
+
 /// Reads a password: the first line of standard input without its line end, else untouched, so
 /// that a password may begin or end in a space.
 ///

@@ -12,7 +12,11 @@ use super::{
 use crate::{
     domain::tenant::{Status, TenantRecord},
     error::{Context, Result},
-    flows::{captcha, tenants},
+    flows::{
+        captcha,
+        lockdown::{self, Ended},
+        tenants,
+    },
 };
 
 /// Runs one command on tenants.
@@ -51,6 +55,14 @@ pub(super) async fn run(operator: &Operator, command: TenantCommand) -> Result<(
         TenantCommand::Activate { slug } => {
             let slug = parse_slug(&slug)?;
             show(operator, &tenants::set_status(app, caller, &slug, Status::Active).await?)
+        }
+        TenantCommand::Lockdown { slug, yes } => {
+            let cx = operator.cx(&slug).await?;
+            confirm(yes, &format!("signs out everybody in the tenant {}", cx.tenant.slug))?;
+            let Ended { sessions, grants } = lockdown::tenant(&cx).await?;
+            let said =
+                format!("Ended {sessions} sessions and {grants} grants of {}.", cx.tenant.slug);
+            operator.say(&said, &json!({ "sessions": sessions, "grants": grants }))
         }
         TenantCommand::Delete { slug, yes } => {
             let tenant = tenants::show(app, &parse_slug(&slug)?).await?;

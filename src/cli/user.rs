@@ -18,6 +18,7 @@ use crate::{
     error::{Error, Result},
     flows::{
         Cx,
+        lockdown::{self, Afterwards, Ended},
         users::{self, Credential, New},
     },
     text::Locale,
@@ -46,6 +47,11 @@ pub(super) async fn run(operator: &Operator, command: UserCommand) -> Result<(),
         }
         UserCommand::Suspend(user) => set_status(operator, &user, UserStatus::Suspended).await,
         UserCommand::Activate(user) => set_status(operator, &user, UserStatus::Active).await,
+        UserCommand::Unlock(user) => unlock(operator, &user).await,
+        UserCommand::Lockdown { user, keep_active } => {
+            let afterwards = if keep_active { Afterwards::AsBefore } else { Afterwards::Suspended };
+            lock_down(operator, &user, afterwards).await
+        }
         UserCommand::Factors(command) => factors::run(operator, command).await,
         UserCommand::Delete { user, yes } => {
             let (cx, user) = find(operator, &user).await?;
@@ -75,6 +81,36 @@ async fn set_status(operator: &Operator, of: &UserOf, status: UserStatus) -> Res
     users::set_status(&cx, &user, status).await?;
     user.status = status;
     show(operator, &user)
+}
+
+async fn unlock(operator: &Operator, of: &UserOf) -> Result<(), Failure> {
+    let (cx, user) = find(operator, of).await?;
+    let counts = lockdown::unlock(&cx, &user).await?;
+    let json = json!({ "unlocked": user.id.to_string(), "counts": counts });
+    let said = match counts {
+        0 => format!("There were no failed tries of {}.", user.email),
+        _ => format!("Forgot the failed tries of {}.", user.email),
+    };
+    operator.say(&said, &json)
+}
+
+async fn lock_down(
+    operator: &Operator,
+    of: &UserOf,
+    afterwards: Afterwards,
+) -> Result<(), Failure> {
+    let (cx, user) = find(operator, of).await?;
+    let Ended { sessions, grants } = lockdown::account(&cx, &user, afterwards).await?;
+    let is_suspended = afterwards == Afterwards::Suspended;
+    let json = json!({
+        "locked_down": user.id.to_string(),
+        "sessions": sessions,
+        "grants": grants,
+        "suspended": is_suspended,
+    });
+    let then = if is_suspended { " and suspended the user" } else { "" };
+    let said = format!("Ended {sessions} sessions and {grants} grants of {}{then}.", user.email);
+    operator.say(&said, &json)
 }
 
 /// The account that the flags describe. Reads standard input where they say so.

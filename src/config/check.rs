@@ -272,6 +272,8 @@ impl Check {
                 "holds something else than keys",
                 key,
             ),
+            breach_filter: self
+                .perhaps("passwords.breach_filter", "is not a path", |text| Some(text.into())),
             breach_service: self.perhaps(
                 "passwords.breach_service",
                 "is not an http or https address",

@@ -73,6 +73,10 @@ pub(super) const SETTINGS: &[Setting] = &[
         "the path of a file that holds 32 bytes as 64 hex digits or as base64",
     ),
     Setting { name: "passwords.previous_peppers", form: Form::List(KEY) },
+    text(
+        "passwords.breach_filter",
+        "the path of a file that `countersign breached-passwords build` has made, or nothing",
+    ),
     text("passwords.breach_service", "an http or https address, or nothing"),
     Setting { name: "limits.enabled", form: Form::Switch },
     whole("limits.requests_per_minute", 1, 1_000_000),

@@ -103,6 +103,9 @@ fn value(loaded: &Loaded, name: &str) -> Option<Value> {
         "passwords.previous_peppers" => {
             Some(list(passwords.previous_peppers.iter().map(|_| text(MASK))))
         }
+        "passwords.breach_filter" => {
+            passwords.breach_filter.as_ref().map(|it| text(it.display().to_string()))
+        }
         "passwords.breach_service" => passwords.breach_service.as_ref().map(web),
         "captcha.hcaptcha_url" => config.captcha.hcaptcha_url.as_ref().map(web),
         "captcha.turnstile_url" => config.captcha.turnstile_url.as_ref().map(web),

@@ -1,110 +1,107 @@
-//! Asks a range service whether a password is known from a breach.
+//! Passwords that are known from breaches: the list inside the program, an operator's own filter
+//! file, and a range service that is asked.
 //!
-//! Only the first five digits of the password's SHA-1 leave the house (k-anonymity), the answer
-//! is padded so that its size tells nothing, and where the service does not answer, the password
-//! passes: nobody is kept from registering by somebody else's outage. Off unless a service is
-//! configured and the tenant asks for it.
+//! What is looked up locally leaks nothing, so it is looked up wherever it is there. The service
+//! is told the first digits of a digest, so it is asked only where a tenant has said so. Neither
+//! keeps anybody from a new password by failing.
 
-use std::time::Duration;
+pub mod build;
+pub mod download;
+pub mod filter;
+mod service;
 
-use aws_lc_rs::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
-use reqwest::{Client, redirect::Policy};
-use url::Url;
-use zeroize::Zeroizing;
+use aws_lc_rs::digest::{Digest, SHA1_FOR_LEGACY_USE_ONLY, digest};
 
+use self::{filter::Filter, service::BreachService};
 use crate::{
-    crypto::opaque::hex,
-    domain::password::Password,
-    error::{Context, Error, Result},
+    config::PasswordConfig,
+    domain::password::{Password, is_common},
+    error::{Context, Result},
 };
 
-/// How long an answer may take, all in all.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// Everything that knows passwords from breaches.
+#[derive(Debug)]
+pub struct Breached {
+    filter: Option<Filter>,
+    service: BreachService,
+}
 
-/// Bytes of an answer at most; a padded one has about 60 KB.
-const LONGEST_ANSWER: usize = 1 << 20;
+/// Whether the service is asked as well.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Asking {
+    /// Nothing leaves the house.
+    Nobody,
+    /// The service, where there is one.
+    Service,
+}
 
-/// Digits of the digest that are sent.
-const PREFIX: usize = 5;
+/// What each source says of one password; `None`: there is no such source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sources {
+    /// The list inside the program.
+    pub list: bool,
+    /// The filter file.
+    pub filter: Option<bool>,
+    /// The range service.
+    pub service: Option<bool>,
+}
 
-/// The service, or nothing where none is configured.
-#[derive(Debug, Clone)]
-pub struct BreachService(Option<(Client, Url)>);
-
-impl BreachService {
-    /// The service whose ranges lie under `base`, such as `https://api.pwnedpasswords.com/range`.
+impl Breached {
+    /// The sources that the settings name.
     ///
     /// # Errors
-    /// Where no TLS client can be set up.
-    pub fn new(base: Option<&Url>) -> Result<Self> {
-        let Some(base) = base else { return Ok(Self(None)) };
-        let client = Client::builder()
-            .timeout(PATIENCE)
-            .redirect(Policy::none())
-            .user_agent("countersign")
-            .build()
-            .doing("setting up the client of the breached-password service")?;
-        Ok(Self(Some((client, base.clone()))))
+    /// Where the filter file cannot be read or is none, or no TLS client can be set up.
+    pub fn new(config: &PasswordConfig) -> Result<Self> {
+        let filter = config.breach_filter.as_deref().map(Filter::open).transpose();
+        Ok(Self {
+            filter: filter.doing("opening the file of passwords.breach_filter")?,
+            service: BreachService::new(config.breach_service.as_ref())?,
+        })
     }
 
-    /// Whether the service knows `password`; false where there is none or it does not answer.
-    pub async fn knows(&self, password: &Password) -> bool {
-        let Some((client, base)) = &self.0 else { return false };
-        let (prefix, rest) = digits(password);
-        match range(client, base, &prefix).await {
-            Ok(lines) => lists(&lines, &rest),
-            Err(fault) => {
-                tracing::warn!(?fault, "the breached-password service gives no answer");
-                false
-            }
-        }
+    /// Whether `password` is in the program's list or in the filter. Nobody is asked, and nothing
+    /// is waited for but two small reads of a local file.
+    #[must_use]
+    pub fn knows_locally(&self, password: &Password) -> bool {
+        is_common(password.expose()) || self.is_in_filter(password)
+    }
+
+    /// Whether `password` is in the filter or, where it is asked, known to the service. The list
+    /// inside the program is a rule of the tenant's policy of its own.
+    pub async fn knows(&self, password: &Password, asking: Asking) -> bool {
+        self.is_in_filter(password)
+            || asking == Asking::Service && self.service.knows(password).await
+    }
+
+    /// What each source says.
+    ///
+    /// # Errors
+    /// Where the file cannot be read or the service does not answer.
+    pub async fn sources(&self, password: &Password) -> Result<Sources> {
+        let filter = self.filter.as_ref().map(|filter| filter.knows(key(password))).transpose();
+        Ok(Sources {
+            list: is_common(password.expose()),
+            filter: filter.doing("reading the filter of breached passwords")?,
+            service: self.service.ask(password).await?,
+        })
+    }
+
+    fn is_in_filter(&self, password: &Password) -> bool {
+        let Some(filter) = &self.filter else { return false };
+        filter.knows(key(password)).unwrap_or_else(|fault| {
+            tracing::error!(%fault, "the filter of breached passwords cannot be read");
+            false
+        })
     }
 }
 
-/// The SHA-1 of the password in upper-case hexadecimal: what is sent, and what is not.
-fn digits(password: &Password) -> (String, Zeroizing<String>) {
-    let hash = digest(&SHA1_FOR_LEGACY_USE_ONLY, password.expose().as_bytes());
-    let mut prefix = hex(hash.as_ref());
-    prefix.make_ascii_uppercase();
-    let rest = Zeroizing::new(prefix.split_off(PREFIX));
-    (prefix, rest)
+fn sha1(password: &Password) -> Digest {
+    digest(&SHA1_FOR_LEGACY_USE_ONLY, password.expose().as_bytes())
 }
 
-async fn range(client: &Client, base: &Url, prefix: &str) -> Result<Vec<u8>> {
-    let mut url = base.clone();
-    url.path_segments_mut()
-        .map_err(|()| {
-            Error::internal("asking the breached-password service", "no path in its URL")
-        })?
-        .pop_if_empty()
-        .push(prefix);
-    let asked = client.get(url).header("Add-Padding", "true").send().await;
-    // The URL is dropped from the fault: the prefix is no secret, but nobody's business either.
-    let mut answer = asked
-        .and_then(reqwest::Response::error_for_status)
-        .map_err(reqwest::Error::without_url)
-        .doing("asking the breached-password service")?;
-    let mut body = Vec::new();
-    while let Some(chunk) = answer
-        .chunk()
-        .await
-        .map_err(reqwest::Error::without_url)
-        .doing("reading the answer of the breached-password service")?
-    {
-        body.extend_from_slice(&chunk);
-        if body.len() > LONGEST_ANSWER {
-            return Err(Error::internal("reading the range of breached passwords", "too long"));
-        }
-    }
-    Ok(body)
-}
-
-/// Whether a line `REST:COUNT` is among `lines`. Padding has the count 0.
-fn lists(lines: &[u8], rest: &str) -> bool {
-    String::from_utf8_lossy(lines).lines().any(|line| {
-        let Some((suffix, count)) = line.trim().split_once(':') else { return false };
-        suffix.eq_ignore_ascii_case(rest) && count.trim().parse::<u64>().is_ok_and(|it| it > 0)
-    })
+/// What a password is called in the filter: the first eight bytes of its SHA-1.
+fn key(password: &Password) -> u64 {
+    sha1(password).as_ref().first_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes))
 }
 
 #[cfg(test)]

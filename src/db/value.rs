@@ -278,6 +278,6 @@ macro_rules! ids {
 // One line a type of `id`: a blanket implementation for `Id` would clash with those above.
 ids! {
     PartnerId, TenantId, UserId, SessionId, RegistrationId, TicketId, ChallengeId, DeviceId,
-    PasskeyId, CeremonyId, TrustedDeviceId, EmailChangeId, GrantId, ApplicationId,
+    PasskeyId, CeremonyId, TrustedDeviceId, EmailChangeId, DisavowalId, GrantId, ApplicationId,
     RegistrationTokenId, MailId, AuditId, SignInId, EventId, RequestId, Realm,
 }

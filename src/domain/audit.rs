@@ -92,6 +92,10 @@ actions! {
     UserSuspended => "user.suspended",
     /// A user was let in again.
     UserActivated => "user.activated",
+    /// The failed tries of a user were forgotten.
+    UserUnlocked => "user.unlocked",
+    /// All that was opened in a user's name was ended.
+    UserLockedDown => "user.locked_down",
     /// A user was deleted.
     UserDeleted => "user.deleted",
     /// A refresh token was shown that had been exchanged before; its session was ended.
@@ -106,6 +110,8 @@ actions! {
     ConsentRevoked => "oauth.consent.revoked",
     /// A token was revoked by its application.
     TokenRevoked => "oauth.token.revoked",
+    /// Somebody who has the account's mailbox says that a sign-in was not the owner's.
+    SignInDisowned => "auth.sign_in.disowned",
     /// A session was ended, by its owner or an operator.
     SessionEnded => "session.ended",
     /// Another key was put to use that signs a tenant's tokens.
@@ -124,6 +130,8 @@ actions! {
     AlarmRaised => "tenant.alarm.raised",
     /// An operator ended a tenant's alarms.
     AlarmsEnded => "tenant.alarms.ended",
+    /// All sessions and grants of a tenant were ended.
+    TenantLockedDown => "tenant.locked_down",
     /// A tenant was deleted.
     TenantDeleted => "tenant.deleted",
     /// An application was made, or registered itself.

@@ -9,6 +9,7 @@ use std::time::Duration;
 const MINUTE: Duration = Duration::from_mins(1);
 const QUARTER: Duration = Duration::from_mins(15);
 const HOUR: Duration = Duration::from_hours(1);
+const DAY: Duration = Duration::from_hours(24);
 
 /// Whom a limit counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -128,6 +129,8 @@ limits! {
     AccountExistsMails => "account_exists", Recipient, 1 in HOUR, Secrets;
     /// Notices of sign-ins from a new device.
     NewDeviceMails => "new_device", Recipient, 5 in HOUR, Secrets;
+    /// Notices of sign-ins from a new network.
+    NewPlaceMails => "new_place", Recipient, 1 in DAY, Secrets;
     /// Codes for a second factor.
     SecondFactorMails => "mfa_code", Recipient, 10 in HOUR, Secrets;
     /// Changes of an address that a user asks for.

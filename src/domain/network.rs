@@ -76,6 +76,25 @@ impl fmt::Display for Network {
     }
 }
 
+impl ClientAddress {
+    /// The part of the internet that somebody moves about in without being elsewhere: an IPv4
+    /// address by its first 24 bits, an IPv6 address by its first 48.
+    #[must_use]
+    pub fn neighbourhood(self) -> String {
+        match self.0 {
+            None => String::new(),
+            Some(IpAddr::V4(address)) => {
+                let first = address.to_bits() & (u32::MAX << 8);
+                format!("{}/24", Ipv4Addr::from_bits(first))
+            }
+            Some(IpAddr::V6(address)) => {
+                let first = address.to_bits() & (u128::MAX << 80);
+                format!("{}/48", Ipv6Addr::from_bits(first))
+            }
+        }
+    }
+}
+
 /// Whether an address is one of a host on the public internet: not of this machine, a network of
 /// its own, a link, a group, a carrier's inside, a document's example, or another family's address
 /// in disguise (the registries of RFC 6890).
@@ -112,6 +131,15 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
 #[cfg(test)]
 mod tests {
     use super::{ClientAddress, is_public};
+
+    #[test]
+    fn a_neighbourhood_is_what_a_provider_moves_somebody_about_in() {
+        let of = |text: &str| ClientAddress::of(text.parse().unwrap()).neighbourhood();
+        assert_eq!(of("192.0.2.77"), "192.0.2.0/24");
+        assert_eq!(of("::ffff:192.0.2.1"), "192.0.2.0/24");
+        assert_eq!(of("2001:db8:1:2:3::4"), "2001:db8:1::/48");
+        assert_eq!(ClientAddress::none().neighbourhood(), "");
+    }
 
     #[test]
     fn oau_14_what_is_not_on_the_public_internet_is_known() {

@@ -103,7 +103,8 @@ pub struct PasswordPolicy {
     pub history: usize,
     /// Days after which a password must be changed; `None`: never.
     pub max_age_days: Option<u32>,
-    /// Whether the breached-password service is asked, where the server has one.
+    /// Whether the breached-password service is asked, where the server has one. A filter on our
+    /// own disk is looked into in any case.
     pub check_breached: bool,
 }
 

@@ -12,9 +12,9 @@ use uuid::Uuid;
 
 pub use self::layer::{
     AccountLayer, AuthApiLayer, Captcha, CaptchaLayer, CaptchaProvider, CaptchaUse, LOCALES,
-    MfaLayer, OauthLayer, PagesLayer, PasskeyLayer, PasskeySignIn, PasswordPolicyLayer,
-    RegistrationLayer, SelfRegistration, SessionLayer, SettingsLayer, SignInForm, SignInLayer,
-    TokensLayer,
+    MfaLayer, NoticesLayer, OauthLayer, PagesLayer, PasskeyLayer, PasskeySignIn,
+    PasswordPolicyLayer, RegistrationLayer, SelfRegistration, SessionLayer, SettingsLayer,
+    SignInForm, SignInLayer, TokensLayer,
 };
 use crate::domain::{factor::Method, password::PasswordPolicy, token::SigningAlgorithm};
 
@@ -50,6 +50,8 @@ pub struct Settings {
     pub trusted_device_lifetime: Duration,
     /// Passkeys and security keys.
     pub passkeys: Passkeys,
+    /// Whether people are told of sign-ins with known devices from networks that are new for them.
+    pub notices_of_places: bool,
     /// Whether people may delete their accounts, and how long the account is kept then.
     pub self_deletion: Option<Duration>,
     /// Session lifetimes without and with `remember_me`.
@@ -174,6 +176,7 @@ impl Settings {
             mfa_methods: methods(&partner.mfa, &tenant.mfa, passkeys.sign_in),
             trusted_device_lifetime: trusted_device_lifetime(partner, tenant, passkeys.sign_in),
             passkeys,
+            notices_of_places: demanded(partner.notices.new_place, tenant.notices.new_place, false),
             self_deletion: deletion(&partner.account, &tenant.account),
             session: lifetimes(&partner.session, &tenant.session),
             require_client_token: demanded(

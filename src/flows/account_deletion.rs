@@ -42,6 +42,8 @@ pub fn rows(cx: &Cx, user: &User, event: Event) -> Result<Vec<Query>> {
         store::grants::end_all(tenant, id),
         store::consents::forget_all(tenant, id),
         store::email_changes::forget_all(tenant, id),
+        store::disavowals::forget_all(tenant, id),
+        store::disavowals::forget_networks(tenant, id),
         store::tickets::void_of_user(tenant, id, cx.now),
         store::attempts::clear_user(tenant, id),
         cx.record(event)?,

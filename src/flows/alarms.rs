@@ -77,18 +77,18 @@ impl Alarms {
     /// Whether an alarm of a whole tenant is raised.
     #[must_use]
     pub fn of_tenant(&self, tenant: TenantId, kind: Kind, now: Timestamp) -> bool {
-        self.is_raised((tenant, kind, Vec::new()), now)
+        self.is_raised(&(tenant, kind, Vec::new()), now)
     }
 
     /// Whether an alarm of a network in a tenant is raised.
     #[must_use]
     pub fn of_network(&self, tenant: TenantId, subject: [u8; 32], now: Timestamp) -> bool {
-        self.is_raised((tenant, Kind::Network, subject.to_vec()), now)
+        self.is_raised(&(tenant, Kind::Network, subject.to_vec()), now)
     }
 
-    fn is_raised(&self, what: (TenantId, Kind, Vec<u8>), now: Timestamp) -> bool {
+    fn is_raised(&self, what: &(TenantId, Kind, Vec<u8>), now: Timestamp) -> bool {
         let raised = Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner));
-        !raised.is_empty() && raised.get(&what).is_some_and(|until| now < *until)
+        !raised.is_empty() && raised.get(what).is_some_and(|until| now < *until)
     }
 }
 

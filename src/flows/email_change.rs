@@ -173,7 +173,7 @@ async fn changed_user(tx: &mut Tx, cx: &Cx, change: &EmailChange) -> Result<Opti
 /// # Errors
 /// `invalid_token`, `too_many_attempts`, or where the database fails.
 pub async fn preview(cx: &Cx, token: &str) -> Result<Preview> {
-    let digest = digest_of(cx, token).await?;
+    let digest = password::token_digest(cx, token).await?;
     let found = cx
         .app
         .db
@@ -201,7 +201,7 @@ pub async fn preview(cx: &Cx, token: &str) -> Result<Preview> {
 /// `invalid_token` for every kind of bad token, and where the address has got an account
 /// meanwhile; `too_many_attempts`, or where the database fails.
 pub async fn confirm(cx: &Cx, token: &str) -> Result<()> {
-    let digest = digest_of(cx, token).await?;
+    let digest = password::token_digest(cx, token).await?;
     let is_made = cx
         .app
         .db
@@ -258,7 +258,7 @@ async fn make(tx: &mut Tx, cx: &Cx, digest: &TokenDigest) -> Result<bool> {
 /// # Errors
 /// `invalid_token`, `too_many_attempts`, or where the database fails.
 pub async fn preview_stop(cx: &Cx, token: &str) -> Result<Preview> {
-    let digest = digest_of(cx, token).await?;
+    let digest = password::token_digest(cx, token).await?;
     let found = cx
         .app
         .db
@@ -293,7 +293,7 @@ pub enum Stopped {
 /// # Errors
 /// `invalid_token`, `too_many_attempts`, or where the database fails.
 pub async fn stop(cx: &Cx, token: &str) -> Result<Stopped> {
-    let digest = digest_of(cx, token).await?;
+    let digest = password::token_digest(cx, token).await?;
     let stopped = cx
         .app
         .db
@@ -354,6 +354,8 @@ async fn put_back(
         store::users::set_must_change_password(tenant, user.id, true, now),
         store::users::keep(tenant, user.id, now),
         store::tickets::void_of_user(tenant, user.id, now),
+        // The taker's mailbox has a say no longer.
+        store::disavowals::forget_since(tenant, user.id, asked_at),
     ];
     queries.extend(password::end_everything(cx, user, Kept::default()));
     tx.pipeline(queries).await?;
@@ -364,13 +366,4 @@ async fn put_back(
     }
     store::users::set_status(tx, tenant, user.id, UserStatus::Suspended, now).await?;
     Ok(Stopped::Suspended)
-}
-
-/// The digest of a token of the right form, from a network that has not tried too many.
-async fn digest_of(cx: &Cx, token: &str) -> Result<TokenDigest> {
-    password::check_token_guessing(cx).await?;
-    match Token::parse(token) {
-        Some(token) => Ok(token.digest()),
-        None => Err(password::wrong_token(cx).await?),
-    }
 }

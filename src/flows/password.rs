@@ -3,6 +3,7 @@
 use crate::{
     clock::Timestamp,
     crypto::{
+        breached::Asking,
         opaque::{Token, TokenDigest, digest_text},
         password::{PasswordHash, Verdict},
     },
@@ -56,7 +57,8 @@ pub async fn check(cx: &Cx, password: &Password, owner: Owner<'_>) -> Result<()>
         product_name: PRODUCT,
     };
     let mut found = faults(policy, settings.mfa_required, password, &context);
-    if found.is_empty() && policy.check_breached && cx.app.breached.knows(password).await {
+    let asking = if policy.check_breached { Asking::Service } else { Asking::Nobody };
+    if found.is_empty() && cx.app.breached.knows(password, asking).await {
         found.push(PasswordFault::Breached);
     }
     if let (true, Some(user)) = (found.is_empty() && policy.history > 0, owner.user)
@@ -152,7 +154,12 @@ async fn request_reset(
     Ok(())
 }
 
-fn reset_mail(
+/// The rows of a reset token and of the mail that carries it; for who has no password here, of a
+/// mail that says where he has one.
+///
+/// # Errors
+/// Where there is no randomness.
+pub fn reset_mail(
     cx: &Cx,
     user: &User,
     token: &Token,
@@ -353,6 +360,18 @@ pub fn end_everything(cx: &Cx, user: &User, kept: Kept) -> Vec<Query> {
         store::email_changes::withdraw(tenant, id, now),
         store::tickets::void_all(tenant, Purpose::ResetPassword, &user.email_key, now),
     ]
+}
+
+/// The digest of a token of the right form, from a network that has not tried too many.
+///
+/// # Errors
+/// `invalid_token`, `too_many_attempts`, or where the database fails.
+pub async fn token_digest(cx: &Cx, token: &str) -> Result<TokenDigest> {
+    check_token_guessing(cx).await?;
+    match Token::parse(token) {
+        Some(token) => Ok(token.digest()),
+        None => Err(wrong_token(cx).await?),
+    }
 }
 
 /// Refuses a client network that has tried too many wrong tokens.

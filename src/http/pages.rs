@@ -43,6 +43,7 @@ mod enrol;
 mod home;
 mod login;
 mod mfa;
+mod not_me;
 pub mod portal;
 pub mod protocol;
 mod register;
@@ -73,7 +74,8 @@ pub fn routes() -> Router<Arc<App>> {
         .route(
             "/t/{tenant_slug}/stop-email-change",
             get(change_email::show_stop).post(change_email::submit_stop),
-        );
+        )
+        .route("/t/{tenant_slug}/not-me", get(not_me::show).post(not_me::submit));
     router.merge(sign_in_routes()).merge(device::routes())
 }
 

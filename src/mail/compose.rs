@@ -144,11 +144,18 @@ fn values(message: &Message) -> Value {
             method,
             added => *added,
         },
-        Message::FactorFailures { at, device, address }
-        | Message::NewDevice { at, device, address } => context! {
-            at => *at,
-            device => line(device),
-            address => line(address),
-        },
+        Message::FactorFailures { at, device, address } => {
+            came_from(*at, (device, address), (None, 0))
+        }
+        Message::NewDevice { at, device, address, link, days }
+        | Message::NewPlace { at, device, address, link, days } => {
+            came_from(*at, (device, address), (link.as_deref(), *days))
+        }
     }
+}
+
+/// When somebody came and from where, and the link that says it was somebody else.
+fn came_from(at: i64, (device, address): (&str, &str), (link, days): (Option<&str>, u32)) -> Value {
+    let (device, address) = (one_line(device, VALUE_LENGTH), one_line(address, VALUE_LENGTH));
+    context! { at, device, address, link, days }
 }

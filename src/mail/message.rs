@@ -140,6 +140,26 @@ pub enum Message {
         device: String,
         /// Its network address.
         address: String,
+        /// The page with the button that says "this was not me". A notice of an earlier version
+        /// has none.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        link: Option<String>,
+        /// How long it works, in days.
+        #[serde(default)]
+        days: u32,
+    },
+    /// A sign-in with a known device from a network that was not seen before.
+    NewPlace {
+        /// When.
+        at: i64,
+        /// What it is, such as `Firefox on Linux`.
+        device: String,
+        /// Its network address.
+        address: String,
+        /// The page with the button that says "this was not me".
+        link: Option<String>,
+        /// How long it works, in days.
+        days: u32,
     },
 }
 
@@ -165,6 +185,7 @@ impl Message {
             Self::FactorFailures { .. } => "factor_failures",
             Self::FactorChanged { .. } => "factor_changed",
             Self::NewDevice { .. } => "new_device",
+            Self::NewPlace { .. } => "new_place",
         }
     }
 }

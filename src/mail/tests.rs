@@ -64,7 +64,9 @@ fn samples(text: &str) -> Vec<Message> {
         Message::MfaCode { code: "012345".to_owned(), expires_minutes: 10 },
         Message::FactorFailures { at: AT, device: own(), address: own() },
         Message::FactorChanged { at: AT, method: "totp".to_owned(), added: true },
-        Message::NewDevice { at: AT, device: own(), address: own() },
+        Message::NewDevice { at: AT, device: own(), address: own(), link: None, days: 0 },
+        Message::NewDevice { at: AT, device: own(), address: own(), link: Some(link()), days: 7 },
+        Message::NewPlace { at: AT, device: own(), address: own(), link: Some(link()), days: 7 },
     ]
 }
 

@@ -172,3 +172,13 @@ pub fn forget(
     .bind(application)
     .bind(realm)
 }
+
+/// Forgets up to `limit` codes of a tenant's users that nothing has come of yet.
+pub fn forget_batch(tenant: TenantId, realm: Realm, limit: i64) -> Query {
+    sql("DELETE FROM authorization_codes WHERE realm = $2 AND digest IN \
+         (SELECT digest FROM authorization_codes \
+             WHERE user_tenant = $1 AND realm = $2 AND redeemed_at IS NULL LIMIT $3)")
+    .bind(tenant)
+    .bind(realm)
+    .bind(limit)
+}

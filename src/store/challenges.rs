@@ -257,3 +257,12 @@ pub fn set_email_code(
     .bind(before)
     .bind(now)
 }
+
+/// Ends up to `limit` steps of a tenant that began at `until` or before.
+pub fn end_batch(tenant: TenantId, until: Timestamp, limit: i64) -> Query {
+    sql("DELETE FROM challenges WHERE tenant_id = $1 AND id IN \
+         (SELECT id FROM challenges WHERE tenant_id = $1 AND created_at <= $2 LIMIT $3)")
+    .bind(tenant)
+    .bind(until)
+    .bind(limit)
+}

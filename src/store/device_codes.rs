@@ -282,3 +282,12 @@ pub fn forget(
     .bind(application)
     .bind(realm)
 }
+
+/// Forgets up to `limit` codes of devices that a tenant's users have allowed.
+pub fn forget_batch(tenant: TenantId, realm: Realm, limit: i64) -> Query {
+    sql("DELETE FROM device_codes WHERE realm = $2 AND digest IN \
+         (SELECT digest FROM device_codes WHERE user_tenant = $1 AND realm = $2 LIMIT $3)")
+    .bind(tenant)
+    .bind(realm)
+    .bind(limit)
+}

@@ -50,6 +50,10 @@ kinds! {
     TrustedDevices,
     /// Changes of an address that nobody can stop any more.
     EmailChanges,
+    /// Links of notices of sign-ins past their time.
+    Disavowals,
+    /// Networks that nobody was in for 400 days.
+    Networks,
     /// Signed statements that would not be taken any more anyway.
     Statements,
     /// Authorization requests that nobody came back to.
@@ -109,6 +113,8 @@ pub async fn purge_all_tenants(tx: &mut Tx, dead: Dead, now: Timestamp, limit: i
         Dead::Ceremonies => past!("ceremonies", "tenant_id, id", "expires_at"),
         Dead::TrustedDevices => past!("trusted_devices", "tenant_id, id", "expires_at"),
         Dead::EmailChanges => past!("email_changes", "tenant_id, id", "stop_expires_at"),
+        Dead::Disavowals => past!("disavowals", "tenant_id, id", "expires_at"),
+        Dead::Networks => past!("known_networks", "tenant_id, user_id, digest", "last_seen_at"),
         Dead::Statements => past!("seen_statements", "realm, digest", "expires_at"),
         Dead::AuthorizationRequests => {
             past!("authorization_requests", "realm, digest", "expires_at")
@@ -126,7 +132,7 @@ pub async fn purge_all_tenants(tx: &mut Tx, dead: Dead, now: Timestamp, limit: i
         }
     };
     let before = match dead {
-        Dead::Devices => now - DAY * 400,
+        Dead::Devices | Dead::Networks => now - DAY * 400,
         Dead::SignIns | Dead::Alarms | Dead::Events => now - DAY * 30,
         Dead::Mails | Dead::DeviceCodes | Dead::AuthorizationCodes => now - DAY,
         _ => now,

@@ -374,3 +374,12 @@ pub fn end_of_application(tenant: TenantId, user: UserId, application: Applicati
         .bind(user)
         .bind(application)
 }
+
+/// Ends up to `limit` families of a tenant that began at `until` or before.
+pub fn end_batch(tenant: TenantId, until: Timestamp, limit: i64) -> Query {
+    sql("DELETE FROM grants WHERE tenant_id = $1 AND id IN \
+         (SELECT id FROM grants WHERE tenant_id = $1 AND created_at <= $2 LIMIT $3)")
+    .bind(tenant)
+    .bind(until)
+    .bind(limit)
+}

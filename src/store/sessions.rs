@@ -276,3 +276,12 @@ pub fn carry_over(tenant: TenantId, id: SessionId) -> Query {
     .bind(tenant)
     .bind(id)
 }
+
+/// Ends up to `limit` sessions of a tenant that were opened at `until` or before.
+pub fn end_batch(tenant: TenantId, until: Timestamp, limit: i64) -> Query {
+    sql("DELETE FROM sessions WHERE tenant_id = $1 AND id IN \
+         (SELECT id FROM sessions WHERE tenant_id = $1 AND created_at <= $2 LIMIT $3)")
+    .bind(tenant)
+    .bind(until)
+    .bind(limit)
+}

@@ -113,6 +113,23 @@ impl Page for StopEmailChangePage {
     const TEMPLATE: &'static str = "pages/stop_email_change.html";
 }
 
+/// The page behind the link in the notice of a sign-in. Its button ends what came of it.
+#[derive(Debug, Clone, Serialize)]
+pub struct NotMePage {
+    /// The mailed token, for the form.
+    pub token: String,
+    /// When, as people write it ([`super::moment`]).
+    pub at: String,
+    /// What was signed in from.
+    pub device: String,
+    /// From which network address.
+    pub address: String,
+}
+
+impl Page for NotMePage {
+    const TEMPLATE: &'static str = "pages/not_me.html";
+}
+
 /// Something is done: a title, and what that means.
 #[derive(Debug, Clone, Serialize)]
 pub struct DonePage {
@@ -186,6 +203,8 @@ pub enum Link {
     ChangeEmail,
     /// The one that stops the change of an address.
     StopEmailChange,
+    /// That a sign-in was not the owner's.
+    NotMe,
 }
 
 impl MessagePage {

@@ -2,8 +2,8 @@
 
 use super::{
     pages::{
-        ChangeEmailPage, DonePage, Link, MailboxEntry, MailboxPage, MessagePage, ResetDonePage,
-        ResetPasswordPage, StopEmailChangePage, VerifiedPage, VerifyEmailPage,
+        ChangeEmailPage, DonePage, Link, MailboxEntry, MailboxPage, MessagePage, NotMePage,
+        ResetDonePage, ResetPasswordPage, StopEmailChangePage, VerifiedPage, VerifyEmailPage,
         leaving::{AccountChoice, DeviceConfirmPage, DevicePage, LogoutPage, SignedOutPage},
         lost::LostPage,
         sign_in::ScopeShown,
@@ -104,6 +104,7 @@ fn address_samples(
     vec![
         sample(view, frame, &change),
         sample(view, frame, &stop),
+        sample(view, frame, &NotMePage { token: own(), at: own(), device: own(), address: own() }),
         sample(view, frame, &DonePage { title: own(), text: own() }),
     ]
 }
@@ -305,9 +306,13 @@ fn every_code_has_its_page() {
             let page = MessagePage::error(&texts, locale, *code, None);
             assert!(is_said(&page.title, &page.text), "{page:?}");
         }
-        for link in
-            [Link::VerifyEmail, Link::ResetPassword, Link::ChangeEmail, Link::StopEmailChange]
-        {
+        for link in [
+            Link::VerifyEmail,
+            Link::ResetPassword,
+            Link::ChangeEmail,
+            Link::StopEmailChange,
+            Link::NotMe,
+        ] {
             let page = LostPage::dead_link(&texts, locale, link, "/t/acme");
             assert!(is_said(&page.title, &page.text), "{page:?}");
             assert!(page.ways.iter().all(|way| way.url.starts_with("/t/acme/")), "{page:?}");

@@ -115,13 +115,15 @@ async fn a_row_says_who_from_where_and_in_which_request() {
     let mut client = world.client_at("2001:db8::7");
     client.agent = "Curious/1.0\u{a0}x".replace('\u{a0}', " ");
     client.headers.insert("x-request-id", "my-request-0815".parse().unwrap());
+    // Rows of one moment have no order.
+    world.advance(Duration::from_secs(1));
     client.login("acme", GRACE, PASSWORD).await.data();
     let row = audit::newest(&world.app, acme.tenant.id, 1).await.unwrap().remove(0);
     assert_eq!(row.action, "auth.login.password");
     assert_eq!((row.actor_type.as_str(), row.actor_id), ("user", Some(grace.id.to_string())));
     assert_eq!((row.target_type.as_str(), row.target_id), ("user", Some(grace.id.to_string())));
     assert_eq!((row.address.as_str(), row.agent.as_str()), ("2001:db8::7", "Curious/1.0 x"));
-    assert_eq!((row.request_id.as_str(), row.at), ("my-request-0815", acme.now));
+    assert_eq!((row.request_id.as_str(), row.at), ("my-request-0815", world.app.clock.now()));
     let session = client.session().unwrap().0;
     assert!(row.detail.contains(&session.to_string()), "{}", row.detail);
 }
@@ -164,9 +166,9 @@ async fn no_table_holds_a_password_or_a_token_in_clear() {
             assert!(!text.contains(&form), "{secret} is stored");
         }
     }
-    // The dump finds what is there: the digest of a token.
-    let token = secrets.iter().find_map(|secret| Token::parse(secret)).unwrap();
-    assert!(text.contains(&hex(token.digest().as_bytes())));
+    // The dump finds what is there: the digests of tokens that are still good.
+    let mut tokens = secrets.iter().filter_map(|secret| Token::parse(secret));
+    assert!(tokens.any(|token| text.contains(&hex(token.digest().as_bytes()))));
 }
 
 /// A tenant with a chain of a few rows, in order.

@@ -11,36 +11,36 @@ use serde_json::{Value, json};
 use crate::support::PASSWORD;
 
 /// A data folder, and what is typed there.
-struct Desk {
+pub(crate) struct Desk {
     folder: tempfile::TempDir,
 }
 
 /// What a command answered.
-struct Answer {
-    code: i32,
-    out: String,
-    err: String,
+pub(crate) struct Answer {
+    pub(crate) code: i32,
+    pub(crate) out: String,
+    pub(crate) err: String,
 }
 
 impl Answer {
     /// Standard output as JSON, of a command that succeeded.
     #[track_caller]
-    fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         assert_eq!((self.code, self.err.as_str()), (0, ""), "{}", self.out);
         serde_json::from_str(&self.out).unwrap()
     }
 }
 
 impl Desk {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { folder: tempfile::tempdir().unwrap() }
     }
 
-    fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.folder.path()
     }
 
-    fn command(&self, line: &str) -> Command {
+    pub(crate) fn command(&self, line: &str) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_countersign"));
         command.args(line.split_whitespace()).arg("--data").arg(self.path());
         // Neither a settings file nor variables of whoever runs the tests.
@@ -49,12 +49,12 @@ impl Desk {
         command
     }
 
-    fn run(&self, line: &str) -> Answer {
+    pub(crate) fn run(&self, line: &str) -> Answer {
         self.tell(line, "")
     }
 
     /// Runs a command with `input` on its standard input.
-    fn tell(&self, line: &str, input: &str) -> Answer {
+    pub(crate) fn tell(&self, line: &str, input: &str) -> Answer {
         let mut child = self.command(line).spawn().unwrap();
         // A command that is refused earlier does not read.
         let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
@@ -67,7 +67,7 @@ impl Desk {
     }
 
     /// A tenant and a user, whose id it returns.
-    fn acme(&self) -> String {
+    pub(crate) fn acme(&self) -> String {
         self.run("tenant create acme --json").json();
         let user = self.tell(
             "user create --tenant acme eve@example.com --first-name Eve --last-name L \

@@ -100,6 +100,17 @@ async fn a_device_is_kept_for_400_days() {
 }
 
 #[tokio::test]
+async fn a_notice_of_a_sign_in_counts_for_a_week_and_a_network_is_kept_for_400_days() {
+    for (table, days) in [("disavowals", 7), ("known_networks", 400)] {
+        let world = World::new().await;
+        let acme = world.tenant("acme", r#"{"notices": {"new_place": true}}"#).await;
+        world.user(&acme, GRACE).await;
+        world.client().login("acme", GRACE, PASSWORD).await.data();
+        lives_for(&world, table, Duration::from_hours(24 * days)).await;
+    }
+}
+
+#[tokio::test]
 async fn a_sent_mail_is_kept_for_a_day() {
     let world = World::new().await;
     let acme = world.acme().await;

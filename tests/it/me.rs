@@ -16,6 +16,7 @@ use crate::support::{Answer, Client, PASSWORD, START, World};
 
 mod account;
 mod devices;
+mod disavowal;
 mod email;
 mod password;
 mod profile;

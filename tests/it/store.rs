@@ -18,14 +18,14 @@ use countersign::{
     error::{Error, Result},
     flows::Cx,
     id::{
-        ApplicationId, AuditId, CeremonyId, ChallengeId, DeviceId, EmailChangeId, GrantId, Id,
-        MailId, PasskeyId, Realm, RegistrationId, SessionId, TenantId, TicketId, TrustedDeviceId,
-        UserId,
+        ApplicationId, AuditId, CeremonyId, ChallengeId, DeviceId, DisavowalId, EmailChangeId,
+        GrantId, Id, MailId, PasskeyId, Realm, RegistrationId, SessionId, TenantId, TicketId,
+        TrustedDeviceId, UserId,
     },
     store::{
         attempts, audit, authorization_codes, captchas, challenges, consents, credentials, devices,
-        email_changes, factors, grants, login, outbox, passkeys, registrations, session_clients,
-        sessions, tenants, tickets, trusted_devices, users,
+        disavowals, email_changes, factors, grants, login, outbox, passkeys, registrations,
+        session_clients, sessions, tenants, tickets, trusted_devices, users,
     },
 };
 use serde_json::json;
@@ -54,6 +54,8 @@ struct Rows {
     trusted_device: TrustedDeviceId,
     challenge: ChallengeId,
     email_change: EmailChangeId,
+    disavowal: DisavowalId,
+    disavowal_digest: [u8; 32],
     ticket: TicketId,
     ticket_digest: [u8; 32],
     registration: RegistrationId,
@@ -88,12 +90,8 @@ async fn full(world: &World, slug: &str) -> (Cx, Rows) {
     let mut client = world.client();
     client.login(slug, GRACE, "wrong horse battery staple").await.refused(401);
     client.login(slug, GRACE, PASSWORD).await.data();
-    let registration = json!({
-        "email": NEW,
-        "password": PASSWORD,
-        "first_name": "N",
-        "last_name": "N",
-    });
+    let registration =
+        json!({"email": NEW, "password": PASSWORD, "first_name": "N", "last_name": "N"});
     client.api(slug, "register", &registration).await.data();
     client.api(slug, "password/forgot", &json!({"email": GRACE})).await.data();
     world.execute(sql("DELETE FROM outbox WHERE kind <> 'reset_password'")).await;
@@ -132,6 +130,8 @@ async fn full(world: &World, slug: &str) -> (Cx, Rows) {
         trusted_device: trusted.id,
         challenge,
         email_change,
+        disavowal: one(world, "SELECT id FROM disavowals").await,
+        disavowal_digest: digest(world, "SELECT digest FROM disavowals").await,
         ticket: one(world, "SELECT id FROM tickets WHERE purpose = 'reset_password'").await,
         ticket_digest: digest(world, reset).await,
         registration: one(world, "SELECT id FROM registrations").await,
@@ -412,6 +412,15 @@ fn maybe<T>(row: Option<&T>) -> u64 {
 /// What finds and changes rows that are there.
 #[rustfmt::skip]
 const BOUND: &[(&str, Call)] = &[
+    ("disavowals::by_digest", F(|tx, t, it| Box::pin(async move {
+        Ok(maybe(disavowals::by_digest(tx, t, it.disavowal_digest, LATER).await?.as_ref()))
+    }))),
+    ("disavowals::spend", Q(|t, it| disavowals::spend(t, it.disavowal, LATER))),
+    ("disavowals::forget_since", Q(|t, it| disavowals::forget_since(t, it.user.id, START))),
+    ("disavowals::forget_all", Q(|t, it| disavowals::forget_all(t, it.user.id))),
+    ("disavowals::has_new_factor", F(|tx, t, it| Box::pin(async move {
+        Ok(u64::from(disavowals::has_new_factor(tx, t, it.user.id, START).await?))
+    }))),
     ("attempts::count", F(|tx, t, _| Box::pin(async move { Ok(maybe(attempts::count(tx, t, SUBJECT).await?.as_ref())) }))),
     ("attempts::clear", Q(|t, _| attempts::clear(t, SUBJECT))),
     ("attempts::clear_user", Q(|t, it| attempts::clear_user(t, it.user.id))),
@@ -426,6 +435,9 @@ const BOUND: &[(&str, Call)] = &[
     ("challenges::consume", Q(|t, it| challenges::consume(t, it.challenge, 5, START))),
     ("challenges::fail", Q(|t, it| challenges::fail(t, it.challenge))),
     ("challenges::set_email_code", Q(|t, it| challenges::set_email_code(t, it.challenge, SUBJECT, (5, START), START))),
+    ("challenges::end_batch", Q(|t, _| challenges::end_batch(t, LATER, 9))),
+    ("sessions::end_batch", Q(|t, _| sessions::end_batch(t, LATER, 9))),
+    ("grants::end_batch", Q(|t, _| grants::end_batch(t, LATER, 9))),
     ("challenges::end_all", Q(|t, it| challenges::end_all(t, it.user.id))),
     ("authorization_codes::insert", Q(|t, it| authorization_codes::insert(t, Realm::Platform, &new_code(it)))),
     ("consents::find", F(|tx, t, it| Box::pin(async move {
@@ -653,6 +665,29 @@ const BOUND: &[(&str, Call)] = &[
 /// What makes rows of the tenant it is given, or none where they would point at another's.
 #[rustfmt::skip]
 const MAKING: &[(&str, Call)] = &[
+    ("disavowals::insert", Q(|t, it| disavowals::insert(t, &disavowals::New {
+        id: fresh(),
+        user: it.user.id,
+        session: it.session,
+        email_key: GRACE.to_owned(),
+        device: "Something".to_owned(),
+        address: String::new(),
+        now: START,
+        expires_at: LATER,
+    }, SUBJECT))),
+    ("disavowals::note_network", Q(|t, it| disavowals::note_network(t, it.user.id, SUBJECT, START))),
+    ("disavowals::has_networks", F(|tx, t, it| Box::pin(async move {
+        disavowals::note_network(t, it.user.id, SUBJECT, START).execute(tx).await?;
+        Ok(u64::from(disavowals::has_networks(tx, t, it.user.id).await?))
+    }))),
+    ("disavowals::see_network", F(|tx, t, it| Box::pin(async move {
+        disavowals::note_network(t, it.user.id, SUBJECT, START).execute(tx).await?;
+        disavowals::see_network(t, it.user.id, SUBJECT, LATER).execute(tx).await
+    }))),
+    ("disavowals::forget_networks", F(|tx, t, it| Box::pin(async move {
+        disavowals::note_network(t, it.user.id, SUBJECT, START).execute(tx).await?;
+        disavowals::forget_networks(t, it.user.id).execute(tx).await
+    }))),
     ("attempts::add", Q(|t, it| attempts::add(t, SUBJECT, Some(it.user.id), LATER))),
     ("attempts::add_in_window", Q(|t, _| attempts::add_in_window(t, SUBJECT, Duration::from_secs(1), LATER))),
     ("audit::append", Q(|t, it| audit::append(t, Record { id: fresh::<AuditId>(), ..it.record.clone() }))),
@@ -801,6 +836,7 @@ async fn a_row_cannot_point_at_another_tenants() {
         "passkeys",
         "trusted_devices",
         "email_changes",
+        "disavowals",
     ] {
         let moved = format!("UPDATE {table} SET tenant_id = $1").leak();
         assert!(refused(&world, sql(moved).bind(other.tenant.id)).await, "{table}");

@@ -1,86 +1,97 @@
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpListener,
+use std::path::Path;
+
+use super::{
+    build::{BuildFault, Builder},
+    download::read,
+    *,
 };
 
-use super::*;
-
-/// The SHA-1 of `password`, after its first five digits `5BAA6`.
-const REST: &str = "1E4C9B93F3F0682250B6CF8331B7EE68FD8";
-
-fn password() -> Password {
-    Password::parse("password").unwrap()
-}
-
-/// Asks a service that answers one request with `answer`; returns what was said, and the request.
-async fn asked(path: &str, answer: String) -> (bool, String) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let base = format!("http://{}{path}", listener.local_addr().unwrap()).parse().unwrap();
-    let serve = async {
-        let (mut stream, _) = listener.accept().await.unwrap();
-        let mut request = Vec::new();
-        while !request.ends_with(b"\r\n\r\n") {
-            request.push(stream.read_u8().await.unwrap());
-        }
-        stream.write_all(answer.as_bytes()).await.unwrap();
-        stream.shutdown().await.unwrap();
-        String::from_utf8(request).unwrap()
+/// The lines of these passwords, as they are published.
+fn published(passwords: &[&str]) -> String {
+    let line = |text: &&str| {
+        let digest = sha1(&password(text));
+        format!("{}:3\r\n", crate::crypto::opaque::hex(digest.as_ref()).to_uppercase())
     };
-    let service = BreachService::new(Some(&base)).unwrap();
-    let password = password();
-    tokio::join!(service.knows(&password), serve)
+    passwords.iter().map(line).collect()
 }
 
-fn ok(body: &str) -> String {
-    format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len())
+fn password(text: &str) -> Password {
+    Password::parse(text).unwrap()
 }
 
-#[tokio::test]
-async fn a_listed_password_is_known_and_only_its_prefix_is_sent() {
-    let body = format!("0000000000000000000000000000000000A:3\r\n{REST}:52256179\r\n");
-    let (known, request) = asked("/range", ok(&body)).await;
-    assert!(known);
-    assert!(request.starts_with("GET /range/5BAA6 HTTP/1.1\r\n"), "{request}");
-    assert!(request.to_ascii_lowercase().contains("\r\nadd-padding: true\r\n"), "{request}");
-    assert!(!request.contains(REST) && !request.contains("password"), "{request}");
+fn build(passwords: &[&str], to: &Path) -> Result<filter::Header, BuildFault> {
+    let mut builder = Builder::new(to, 1, |_| {});
+    read(published(passwords).as_bytes(), "a test", &mut builder, &mut 0)?;
+    builder.finish()
 }
 
-#[tokio::test]
-async fn a_base_may_end_in_a_slash() {
-    let (known, request) = asked("/range/", ok(&format!("{}:1\n", REST.to_lowercase()))).await;
-    assert!(known);
-    assert!(request.starts_with("GET /range/5BAA6 "), "{request}");
+fn sources(filter: Option<&Path>, service: Option<&str>) -> crate::error::Result<Breached> {
+    let mut config = crate::config::load::load(&crate::config::load::Sources::default())
+        .unwrap()
+        .config
+        .passwords;
+    config.breach_filter = filter.map(Path::to_owned);
+    config.breach_service = service.map(|url| url.parse().unwrap());
+    Breached::new(&config)
 }
 
 #[tokio::test]
-async fn others_and_padding_are_not_it() {
-    let body = format!("{REST}:0\r\nX{REST}:7\r\n{REST}\r\n{}:7\r\n{REST}:x\r\n", &REST[1..]);
-    assert!(!asked("/", ok(&body)).await.0);
-    assert!(!asked("/", ok("")).await.0);
+async fn the_filter_is_looked_into_and_nobody_is_asked() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("filter");
+    build(&["open sesame open sesame", "Zuckerwatte auf dem Mond"], &file).unwrap();
+    // Nobody listens there, which would only be told in the log; but nothing comes there either.
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let service = format!("http://{}/range", listener.local_addr().unwrap());
+    let breached = sources(Some(&file), Some(&service)).unwrap();
+    for (text, known) in [
+        ("open sesame open sesame", true),
+        ("Zuckerwatte auf dem Mond", true),
+        ("zuckerwatte auf dem mond", false),
+        ("correct horse battery staple", false),
+    ] {
+        assert_eq!(breached.knows(&password(text), Asking::Nobody).await, known, "{text}");
+        assert_eq!(breached.knows_locally(&password(text)), known, "{text}");
+    }
+    let asked = tokio::time::timeout(std::time::Duration::from_millis(1), listener.accept()).await;
+    assert!(asked.is_err(), "somebody was asked");
 }
 
 #[tokio::test]
-async fn a_service_in_trouble_refuses_nobody() {
-    let listed = format!("{REST}:7\r\n");
-    let failing = ok(&listed).replace("200 OK", "503 Service Unavailable");
-    assert!(!asked("/", failing).await.0);
-    let moved = "HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n";
-    assert!(!asked("/", moved.to_owned()).await.0);
-    assert!(!asked("/", "nonsense\r\n\r\n".to_owned()).await.0);
-    let endless = ok(&format!("{listed}{}", "A".repeat(LONGEST_ANSWER)));
-    assert!(!asked("/", endless).await.0);
+async fn what_is_common_is_known_without_a_filter() {
+    let breached = sources(None, None).unwrap();
+    assert!(breached.knows_locally(&password("password")));
+    // As a rule of its own it is not said twice.
+    assert!(!breached.knows(&password("password"), Asking::Service).await);
+    let all = breached.sources(&password("password")).await.unwrap();
+    assert_eq!(all, Sources { list: true, filter: None, service: None });
 }
 
 #[tokio::test]
-async fn a_silent_service_is_not_waited_for() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let base = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
-    let service = BreachService::new(Some(&base)).unwrap();
-    let known = tokio::time::timeout(Duration::from_secs(5), service.knows(&password())).await;
-    assert!(!known.expect("it gives up on its own"));
+async fn a_filter_that_has_become_unreadable_refuses_nobody() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("filter");
+    build(&["open sesame open sesame"], &file).unwrap();
+    let breached = sources(Some(&file), None).unwrap();
+    std::fs::OpenOptions::new().write(true).open(&file).unwrap().set_len(100).unwrap();
+    let lost = password("open sesame open sesame");
+    assert!(!breached.knows(&lost, Asking::Nobody).await);
+    assert!(breached.sources(&lost).await.is_err());
 }
 
-#[tokio::test]
-async fn without_a_service_nothing_is_known() {
-    assert!(!BreachService::new(None).unwrap().knows(&password()).await);
+#[test]
+fn a_filter_that_is_none_is_told_at_the_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("filter");
+    let told = |file: &Path| match sources(Some(file), None) {
+        Err(crate::error::Error::Internal(fault)) => fault.chain(),
+        other => panic!("{other:?}"),
+    };
+    assert!(told(&file).contains("passwords.breach_filter: the file cannot be read: No such"));
+    std::fs::write(&file, "AB".repeat(20) + ":7\n").unwrap();
+    assert!(told(&file).contains("no filter"), "{}", told(&file));
+    build(&["a", "b"], &file).unwrap();
+    let whole = std::fs::read(&file).unwrap();
+    std::fs::write(&file, &whole[..whole.len() - 1]).unwrap();
+    assert!(told(&file).contains("not whole"), "{}", told(&file));
 }

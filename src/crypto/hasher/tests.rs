@@ -14,6 +14,7 @@ fn config(threads: usize, queue: usize) -> PasswordConfig {
         kernel: Kernel::Portable,
         pepper: None,
         previous_peppers: Vec::new(),
+        breach_filter: None,
         breach_service: None,
     }
 }

@@ -12,6 +12,7 @@ fn config() -> PasswordConfig {
         kernel: Kernel::Fast,
         pepper: None,
         previous_peppers: Vec::new(),
+        breach_filter: None,
         breach_service: None,
     }
 }

@@ -43,6 +43,8 @@ pub struct SettingsLayer {
     pub oauth: OauthLayer,
     /// The pages by which people sign in.
     pub pages: PagesLayer,
+    /// What people are told of without asking.
+    pub notices: NoticesLayer,
     /// Addresses that a person may be sent to after a mailed link, compared exactly.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub allowed_return_urls: Option<Vec<String>>,
@@ -121,7 +123,7 @@ layer! {
         history: usize,
         /// Days until a new one is due. Default: never.
         max_age_days: u32,
-        /// Not one known to the breached-password service. Default: no.
+        /// Not one known to the breached-password service, which is asked. Default: no.
         check_breached: bool,
     }
 }
@@ -171,6 +173,15 @@ layer! {
     PagesLayer {
         /// Origins whose pages may show the sign-in in a frame. Default: none.
         embed_origins: Vec<String>,
+    }
+}
+
+layer! {
+    /// What people are told of without asking.
+    NoticesLayer {
+        /// Whether of a sign-in from a network that is new for the account, though the device is
+        /// known. Default: no.
+        new_place: bool,
     }
 }
 

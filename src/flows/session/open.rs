@@ -7,14 +7,15 @@ use super::{Opened, prepare};
 use crate::{
     crypto::opaque::{Token, digest_text},
     db::Query,
-    domain::{agent, limits::Limit, session::Persistence, token::Client, user::User},
+    domain::{agent, session::Persistence, token::Client, user::User},
     error::{Code, Error, Result},
     flows::{
-        Cx, oauth, outbox, password,
+        Cx,
+        disavowal::{self, KnownDevice, Notice},
+        oauth,
         tokens::{self, Minted, SessionFacts},
     },
     id::{DeviceId, UserId},
-    mail::message::Message,
     store,
 };
 
@@ -72,10 +73,9 @@ pub struct Grounds<'a> {
 pub struct Opening {
     signed_in: SignedIn,
     facts: SessionFacts,
-    email_key: String,
     must: Vec<Query>,
     rows: Vec<Query>,
-    notice: Option<Query>,
+    notice: Option<Notice>,
 }
 
 impl Opening {
@@ -88,12 +88,12 @@ impl Opening {
         let (epoch, methods) = (grounds.epoch, grounds.auth_methods);
         let (new, session) = prepare(cx, user.id, epoch, grounds.persistence, methods)?;
         let (device, row) = device(cx, user, visitor)?;
-        let stranger = device.is_some() && !visitor.place_known;
+        let is_stranger = device.is_some() && !visitor.place_known;
+        let known = if is_stranger { KnownDevice::No } else { KnownDevice::Yes };
         Ok(Self {
             must: vec![store::sessions::insert(cx.tenant.id, &new, grounds.checked_hash)],
             rows: vec![row],
-            notice: if stranger { Some(notice(cx, user)?) } else { None },
-            email_key: user.email_key.clone(),
+            notice: disavowal::notice(cx, user, session.id, known)?,
             facts: SessionFacts::of(&new),
             signed_in: SignedIn { user: user.id, session, device, tokens: None },
         })
@@ -146,16 +146,14 @@ impl Opening {
             let new = self.signed_in.session.id;
             queries.extend(store::session_clients::replace(cx.tenant.id, shown, new));
         }
-        let input = (cx.clone(), self.email_key, (count, queries), self.notice);
+        let input = (cx.clone(), (count, queries), self.notice);
         cx.app
             .db
-            .write(input, |tx, (cx, key, (count, queries), notice)| {
+            .write(input, |tx, (cx, (count, queries), notice)| {
                 Box::pin(async move {
                     let mut queries = queries.clone();
-                    if let Some(notice) = notice
-                        && outbox::may_mail(tx, cx, Limit::NewDeviceMails, key).await?
-                    {
-                        queries.push(notice.clone());
+                    if let Some(notice) = notice {
+                        queries.extend(disavowal::due(tx, cx, notice).await?);
                     }
                     let counts = tx.pipeline(queries).await?;
                     let held = counts.iter().take(*count).all(|changed| *changed == 1);
@@ -197,14 +195,4 @@ fn device(cx: &Cx, user: &User, visitor: &Visitor) -> Result<(Option<Token>, Que
         label: agent::label(&cx.caller.agent),
     };
     Ok((Some(token), store::devices::remember(cx.tenant.id, &device, cx.now)))
-}
-
-/// The notice of a sign-in from a device that is not known.
-fn notice(cx: &Cx, user: &User) -> Result<Query> {
-    let message = Message::NewDevice {
-        at: cx.now.micros(),
-        device: agent::label(&cx.caller.agent),
-        address: cx.caller.address.text(),
-    };
-    outbox::mail(cx, password::recipient(cx, user), &message)
 }

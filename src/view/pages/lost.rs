@@ -56,6 +56,13 @@ impl LostPage {
             ),
             Link::ChangeEmail => ("page.message.dead_change_link", vec![sign_in]),
             Link::StopEmailChange => ("page.message.dead_stop_link", vec![sign_in]),
+            Link::NotMe => (
+                "page.message.dead_not_me_link",
+                vec![
+                    way("forgot-password", "forgot-password", "page.message.new_password"),
+                    sign_in,
+                ],
+            ),
         };
         Self { title: say("page.message.title_dead_link"), text: say(text), ways }
     }

@@ -33,6 +33,16 @@ fn application(text: &str) -> ApplicationShown {
     ApplicationShown { name: text.to_owned(), logo: Some(logo) }
 }
 
+/// The captcha of a provider.
+fn widget(text: &str) -> CaptchaShown {
+    CaptchaShown::Widget(WidgetShown {
+        class: "h-captcha",
+        site_key: text.to_owned(),
+        script: "https://captcha.example.com/api.js",
+        sources: "https://captcha.example.com",
+    })
+}
+
 /// Every page, each text of it being `text`.
 pub(super) fn samples(
     view: &View,
@@ -74,14 +84,7 @@ pub(super) fn samples(
         last_name: own(),
         min_length: 15,
         faults: faults(text, full),
-        captcha: full.then(|| {
-            CaptchaShown::Widget(WidgetShown {
-                class: "h-captcha",
-                site_key: own(),
-                script: "https://captcha.example.com/api.js",
-                sources: "https://captcha.example.com",
-            })
-        }),
+        captcha: full.then(|| widget(text)),
     };
     let lost = LostPage { title: own(), text: own(), ways: vec![way(), way()] };
     let mut found = vec![

@@ -4,7 +4,7 @@ use axum::http::Method;
 
 use crate::support::World;
 
-const PAGES: [&str; 21] = [
+const PAGES: [&str; 22] = [
     "/",
     "/login",
     "/register",
@@ -22,6 +22,7 @@ const PAGES: [&str; 21] = [
     "/t/acme/reset-password?token=x",
     "/t/acme/change-email?token=x",
     "/t/acme/stop-email-change?token=x",
+    "/t/acme/not-me?token=x",
     "/t/acme/device",
     "/t/nobody/login",
     "/oauth/authorize",

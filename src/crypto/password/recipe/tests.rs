@@ -15,6 +15,7 @@ fn recipe(memory_kib: u32) -> Recipe {
         kernel: Kernel::Portable,
         pepper: None,
         previous_peppers: Vec::new(),
+        breach_filter: None,
         breach_service: None,
     };
     Recipe::new(&config, [0; SALT]).unwrap()

@@ -55,7 +55,7 @@ const OWNERS: [(&str, &[&str]); 41] = [
     ("clap", &["cli"]),
     ("cssparser", &["domain/tenant/style"]),
     ("deadpool_postgres", &["db"]),
-    ("governor", &["flows"]),
+    ("governor", &["flows/load"]),
     ("http_body_util", &["http"]),
     ("hyper", &["cli/serve", "cli/listener"]),
     ("hyper_util", &["cli/serve", "cli/listener"]),

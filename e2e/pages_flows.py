@@ -220,6 +220,22 @@ def test_without_scripts(world):
         walk(hand, stage, "en")
 
 
+def test_a_captcha_at_sign_in_is_solved_by_the_browser_alone(world):
+    """Where a tenant always asks, a person notices a moment at most, and gets in."""
+    with staged(world, "guarded") as stage, browsing(world, "captcha") as stage.browser:
+        person = stage.person("guarded")
+        hand = Mouse(stage.browser, stage.base)
+        hand.open("/t/guarded/login")
+        assert stage.browser.attribute("form#login", "data-captcha"), "no puzzle"
+        hand.sign_in(person, PASSWORD)
+        assert is_signed_in(stage, person)
+        sign_out(stage)
+        hand.open("/t/guarded/forgot-password")
+        hand.fill("email", person.address)
+        hand.press("submit")
+        assert person.mail("reset-password").link
+
+
 def test_the_order_of_stops(world):
     """Tab goes through a page as one reads it."""
     with at_the_pages(world, "flows_stops", Keyboard, size=DESKTOP) as (hand, stage):

@@ -24,6 +24,7 @@ TENANTS = {
     "acme": ["registration.enabled=true", "oauth.registration=open", "account.self_deletion=true"],
     "strict": ["mfa.required=true", "mfa.email_allowed=false"],
     "puzzles": ["registration.enabled=true", "registration.captcha=proof_of_work"],
+    "guarded": ["captcha.sign_in=always", "captcha.recovery=always"],
     "approval": ["registration.enabled=true", "registration.email_verification=false", "registration.approval=true"],
     "open": ["registration.enabled=true", "registration.email_verification=false"],
     "steps": ["registration.enabled=true", "sign_in.form=email_first"],

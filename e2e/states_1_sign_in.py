@@ -36,6 +36,16 @@ def sign_in_wait(at):
 
 
 @SIGN_IN.state
+def sign_in_captcha(at):
+    """The tenant wants a captcha, which the browser solves; then the password was wrong."""
+    person = at.person("guarded")
+    at.open("/t/guarded/login")
+    at.browser.wait("#email")
+    at.enter(person.address, "not the password at all")
+    at.browser.wait("#fault")
+
+
+@SIGN_IN.state
 def sign_in_signed_out(at):
     """With a word about what was before."""
     at.open("/t/acme/login?note=signed_out")

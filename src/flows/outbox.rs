@@ -80,6 +80,10 @@ const BATCH: i64 = 20;
 const CLAIM: Duration = Duration::from_secs(60);
 /// How long one mail may take in all.
 const PATIENCE: Duration = Duration::from_secs(50);
+/// How often it is tried to write down what became of a mail.
+const SETTLE_TRIES: u32 = 20;
+/// How long between two of these tries.
+const SETTLE_PAUSE: Duration = Duration::from_secs(1);
 
 /// Sends what is due; how many mails were claimed.
 ///
@@ -131,8 +135,24 @@ async fn deliver(app: &App, mail: Claimed) -> Result<()> {
         }
     };
     metrics::counter!("countersign_mails_total", "result" => result).increment(1);
-    app.db.write(query, |tx, query| Box::pin(query.clone().execute(tx))).await?;
-    Ok(())
+    settle(app, &query).await
+}
+
+/// Writes down what became of a mail. The mail has left by then: given up too early, this would
+/// have the next node send it once more, so a database that is away for a moment is waited for.
+async fn settle(app: &App, query: &Query) -> Result<()> {
+    let mut tries = 1;
+    loop {
+        let result =
+            app.db.write(query.clone(), |tx, query| Box::pin(query.clone().execute(tx))).await;
+        match result {
+            Err(Error::Busy { .. }) if tries < SETTLE_TRIES => {
+                tries += 1;
+                tokio::time::sleep(SETTLE_PAUSE).await;
+            }
+            other => return other.map(|_| ()),
+        }
+    }
 }
 
 fn dead(mail: &Claimed, why: &str, now: Timestamp) -> Query {

@@ -6,9 +6,20 @@ use crate::{
     error::Result,
 };
 
-/// One kind of thing that passes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Dead {
+macro_rules! kinds {
+    ($($(#[$doc:meta])* $name:ident,)*) => {
+        /// One kind of thing that passes.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum Dead { $($(#[$doc])* $name,)* }
+
+        impl Dead {
+            /// Every kind: what is not dropped from time to time grows for ever.
+            pub const ALL: &'static [Dead] = &[$(Dead::$name,)*];
+        }
+    };
+}
+
+kinds! {
     /// Sessions past their absolute or idle limit.
     Sessions,
     /// Sessions past their idle limit.
@@ -51,29 +62,6 @@ pub enum Dead {
     RevokedTokens,
     /// Mails sent a day ago, and mails given up 30 days ago.
     Mails,
-}
-
-impl Dead {
-    /// Every kind.
-    pub const ALL: [Dead; 17] = [
-        Self::Sessions,
-        Self::IdleSessions,
-        Self::Grants,
-        Self::Registrations,
-        Self::RegistrationTokens,
-        Self::Tickets,
-        Self::Challenges,
-        Self::Captchas,
-        Self::Attempts,
-        Self::PortalAttempts,
-        Self::Devices,
-        Self::Setups,
-        Self::Ceremonies,
-        Self::TrustedDevices,
-        Self::EmailChanges,
-        Self::Statements,
-        Self::Mails,
-    ];
 }
 
 const DAY: std::time::Duration = std::time::Duration::from_hours(24);

@@ -449,6 +449,24 @@ fn sql_is_written_in_the_store_and_nowhere_else() {
     for source in code() {
         let at_home = source.is_in("store") || source.is_in("db");
         let statement = ["\"SELECT ", "\"INSERT INTO ", "\"UPDATE ", "\"DELETE FROM "]
+#[test]
+fn what_has_an_end_is_dropped_some_time_after_it() {
+    let expiry = fs::read_to_string(root().join("src/store/expiry.rs")).unwrap();
+    let mut kept = Vec::new();
+    for file in fs::read_dir(root().join("migrations")).unwrap() {
+        let text = fs::read_to_string(file.unwrap().path()).unwrap();
+        for table in text.split("CREATE TABLE ").skip(1) {
+            let body = table.split("\n);").next().unwrap();
+            let name = word(body);
+            if body.contains("\n    expires_at BIGINT") && !expiry.contains(&format!("\"{name}\""))
+            {
+                kept.push(name);
+            }
+        }
+    }
+    assert!(kept.is_empty(), "kept for ever: {kept:?}");
+}
+
             .into_iter()
             .find(|verb| source.code().contains(verb));
         assert!(at_home || statement.is_none(), "{} holds {statement:?}", source.path);

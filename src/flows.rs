@@ -10,7 +10,7 @@ use url::form_urlencoded;
 use crate::{
     app::App,
     clock::Timestamp,
-    db::Query,
+    db::{Query, Written},
     domain::{
         audit::{Event, Record},
         network::ClientAddress,
@@ -213,24 +213,7 @@ pub fn record(
 /// # Errors
 /// Where the database fails.
 pub async fn all_or_nothing(app: &App, must: Vec<Query>, also: Vec<Query>) -> Result<bool> {
-    let count = must.len();
-    let queries: Vec<Query> = must.into_iter().chain(also).collect();
-    let written = app
-        .db
-        .write((count, queries), |tx, (count, queries)| {
-            Box::pin(async move {
-                let counts = tx.pipeline(queries.clone()).await?;
-                // An error, so that nothing of it stays.
-                let held = counts.iter().take(*count).all(|changed| *changed == 1);
-                if held { Ok(()) } else { Err(Error::NotFound) }
-            })
-        })
-        .await;
-    match written {
-        Ok(()) => Ok(true),
-        Err(Error::NotFound) => Ok(false),
-        Err(fault) => Err(fault),
-    }
+    Ok(app.db.write_all(must, also).await? == Written::All)
 }
 
 /// A fresh identifier of something made at `now`.

@@ -347,16 +347,18 @@ impl Step<'_> {
             queries.push(store::attempts::add_in_window(cx.tenant.id, network, window, cx.now));
         }
         let pending = found.pending.as_ref().filter(|_| proof == Proof::Pending);
+        let Some(id) = pending.map(|it| it.id) else {
+            let _all = cx.app.db.write_all(Vec::new(), queries).await?;
+            return Ok(Error::refused(Code::InvalidCredentials));
+        };
         let token = Token::generate(&cx.app.entropy)?;
-        let input = (cx.clone(), queries, pending.map(|it| it.id), token);
+        let input = (cx.clone(), queries, id, token);
         cx.app
             .db
-            .write(input, |tx, (cx, queries, pending, token)| {
+            .write(input, |tx, (cx, queries, id, token)| {
                 Box::pin(async move {
                     let mut queries = queries.clone();
-                    if let Some(id) = pending {
-                        queries.extend(register::remind(tx, cx, *id, token).await?);
-                    }
+                    queries.extend(register::remind(tx, cx, *id, token).await?);
                     tx.pipeline(queries).await
                 })
             })

@@ -3,7 +3,7 @@
 use super::{Outcome, Step, event};
 use crate::{
     crypto::opaque::Token,
-    db::Query,
+    db::{Query, Written},
     domain::{audit::Action, factor::STEP_LIFETIME, ticket::Purpose, user::User},
     error::{Code, Error, Result},
     flows::{
@@ -76,19 +76,17 @@ impl Step<'_> {
             now: cx.now,
             expires_at: cx.now + STEP_LIFETIME,
         };
-        let queries = vec![
-            store::challenges::insert(cx.tenant.id, &new),
+        let must = vec![store::challenges::insert(cx.tenant.id, &new)];
+        let also = vec![
             store::challenges::push_out(cx.tenant.id, user.id, new.id, MAX_STEPS),
             store::attempts::clear(cx.tenant.id, self.subject()),
             cx.record(event(user, Action::LoginChallenged).with("purpose", purpose))?,
         ];
-        cx.app
-            .db
-            .write(queries, |tx, queries| {
-                Box::pin(async move { holds(&tx.pipeline(queries.clone()).await?) })
-            })
-            .await?;
-        Ok(token)
+        // Inserts only while the facts hold; where they do not, the caller looks again.
+        match cx.app.db.write_all(must, also).await? {
+            Written::All => Ok(token),
+            Written::Nothing => Err(overtaken()),
+        }
     }
 
     /// Mails the link to a new password, which is due.
@@ -156,13 +154,4 @@ pub(super) async fn change_password(cx: &Cx, user: &User, mut rows: Vec<Query>) 
         .await?;
     cx.app.mail_due.notify_one();
     Ok(Outcome::ChangePassword { user: user.id })
-}
-
-/// The first statement of a step inserts only while the facts hold. Nothing of it may stay where
-/// they do not, so this is an error; the caller looks again.
-fn holds(counts: &[u64]) -> Result<()> {
-    match counts.first() {
-        Some(1) => Ok(()),
-        _ => Err(overtaken()),
-    }
 }

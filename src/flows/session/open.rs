@@ -6,7 +6,7 @@
 use super::{Opened, prepare};
 use crate::{
     crypto::opaque::{Token, digest_text},
-    db::Query,
+    db::{Query, Written},
     domain::{agent, session::Persistence, token::Client, user::User},
     error::{Code, Error, Result},
     flows::{
@@ -75,10 +75,9 @@ pub struct Grounds<'a> {
 pub struct Opening {
     signed_in: SignedIn,
     facts: SessionFacts,
-    email_key: String,
     must: Vec<Query>,
     rows: Vec<Query>,
-    notice: Option<Query>,
+    notice: Option<[Query; 2]>,
 }
 
 impl Opening {
@@ -96,7 +95,6 @@ impl Opening {
             must: vec![store::sessions::insert(cx.tenant.id, &new, grounds.checked_hash)],
             rows: vec![row],
             notice: if stranger { Some(notice(cx, user)?) } else { None },
-            email_key: user.email_key.clone(),
             facts: SessionFacts::of(&new),
             signed_in: SignedIn { user: user.id, session, device, tokens: None },
         })
@@ -141,31 +139,19 @@ impl Opening {
     /// fails.
     pub async fn write(self, cx: &Cx) -> Result<SignedIn> {
         let told = self.notice.is_some();
-        let (count, mut queries) = (self.must.len(), self.must);
-        queries.extend(self.rows);
+        let mut rows = self.rows;
         // A browser is in one session of a tenant: the one that its cookie had is replaced. A client
         // that is handed tokens gets no cookie.
         if let (Some(shown), None) = (cx.caller.session, &self.signed_in.tokens) {
             let new = self.signed_in.session.id;
-            queries.extend(store::session_clients::replace(cx.tenant.id, shown, new));
+            rows.extend(store::session_clients::replace(cx.tenant.id, shown, new));
         }
-        let input = (cx.clone(), self.email_key, (count, queries), self.notice);
-        cx.app
-            .db
-            .write(input, |tx, (cx, key, (count, queries), notice)| {
-                Box::pin(async move {
-                    let mut queries = queries.clone();
-                    if let Some(notice) = notice
-                        && outbox::may_mail(tx, cx, "new_device", key, NOTICES_PER_HOUR).await?
-                    {
-                        queries.push(notice.clone());
-                    }
-                    let counts = tx.pipeline(queries).await?;
-                    let held = counts.iter().take(*count).all(|changed| *changed == 1);
-                    if held { Ok(()) } else { Err(overtaken()) }
-                })
-            })
-            .await?;
+        if let Some(notice) = self.notice {
+            rows.extend(notice);
+        }
+        if cx.app.db.write_all(self.must, rows).await? == Written::Nothing {
+            return Err(overtaken());
+        }
         if told {
             cx.app.mail_due.notify_one();
         }
@@ -203,11 +189,12 @@ fn device(cx: &Cx, user: &User, visitor: &Visitor) -> Result<(Option<Token>, Que
 }
 
 /// The notice of a sign-in from a device that is not known.
-fn notice(cx: &Cx, user: &User) -> Result<Query> {
+fn notice(cx: &Cx, user: &User) -> Result<[Query; 2]> {
     let message = Message::NewDevice {
         at: cx.now.micros(),
         device: agent::label(&cx.caller.agent),
         address: cx.caller.address.text(),
     };
-    outbox::mail(cx, password::recipient(cx, user), &message)
+    let limit = ("new_device", user.email_key.as_str(), NOTICES_PER_HOUR);
+    outbox::mail_within(cx, limit, password::recipient(cx, user), &message)
 }

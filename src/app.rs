@@ -13,7 +13,7 @@ use crate::{
     flows::{
         applications::documents::UnreadDocuments, gate::Gates, keys::Keyring,
         oauth::client_keys::ClientKeys, pictures::Tried, remembered::Remembered,
-        tenants::TenantCache,
+        tenants::TenantCache, ,
     },
     mail::{Mailer, mailbox::Mailbox, smtp::Smtp},
     store,
@@ -42,6 +42,7 @@ pub const MIGRATIONS: &[Migration] = &[
         name: "revisions",
         sql: include_str!("../migrations/0007_revisions.sql"),
     },
+    Migration { version: 10, name: "holders", sql: include_str!("../migrations/0010_holders.sql") },
 ];
 
 /// Everything that a use case may need.

@@ -35,6 +35,7 @@ mod passkeys;
 mod portal;
 mod races;
 mod remembered;
+mod round_trips;
 mod sessions;
 mod sign_in_pages;
 mod store;

@@ -333,5 +333,5 @@ async fn answer(
 
 /// A driver's row as a value of ours.
 pub(super) fn row<T: FromRow>(row: &tokio_postgres::Row) -> Result<T> {
-    T::from_row(&Row(Source::Postgres(row)))
+    T::from_row(&Row::new(Source::Postgres(row)))
 }

@@ -13,7 +13,7 @@ use crate::{
     flows::{
         applications::documents::UnreadDocuments, gate::Gates, keys::Keyring,
         oauth::client_keys::ClientKeys, pictures::Tried, remembered::Remembered,
-        tenants::TenantCache, ,
+        tenants::TenantCache, tokens::verified::VerifiedTokens,
     },
     mail::{Mailer, mailbox::Mailbox, smtp::Smtp},
     store,
@@ -82,6 +82,8 @@ pub struct App {
     pub client_keys: ClientKeys,
     /// The keys that sign tokens.
     pub keys: Keyring,
+    /// Access tokens whose signature has been looked at.
+    pub verified: VerifiedTokens,
     /// Wakes the sender of mails.
     pub mail_due: tokio::sync::Notify,
     /// Wakes whoever tells applications of ended sessions.
@@ -125,6 +127,7 @@ impl App {
             remembered: Remembered::default(),
             client_keys: ClientKeys::default(),
             keys: Keyring::default(),
+            verified: VerifiedTokens::default(),
             mail_due: tokio::sync::Notify::new(),
             logout_due: tokio::sync::Notify::new(),
             config,

@@ -37,6 +37,7 @@ use claims::{AccessClaims, Audience, seconds};
 pub use claims::{Claims, Subject, read, verify};
 
 pub mod claims;
+pub mod verified;
 
 /// The session that tokens are made in, and how its user came to it.
 #[derive(Debug, Clone)]

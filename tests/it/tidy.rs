@@ -67,7 +67,7 @@ const OWNERS: [(&str, &[&str]); 40] = [
     ("lettre", &["mail/smtp"]),
     ("metrics_exporter_prometheus", &["telemetry"]),
     ("minijinja", &["text", "view", "mail/compose", "flows/password", "http"]),
-    ("moka", &["flows/remembered"]),
+    ("moka", &["flows/remembered", "flows/tokens/verified"]),
     ("opentelemetry", &["telemetry"]),
     ("reqwest", &["crypto/breached", "fetch", "telemetry"]),
     ("rusqlite", &["db"]),

@@ -10,6 +10,7 @@ use url::form_urlencoded;
 use crate::{
     app::App,
     clock::Timestamp,
+    crypto::hasher::{Class, Order, Share},
     db::{Query, Written},
     domain::{
         audit::{Event, Record},
@@ -116,6 +117,12 @@ impl Cx {
     /// Where there is no randomness.
     pub fn id<T: Id>(&self) -> Result<T> {
         fresh_id(&self.app.entropy, self.now)
+    }
+
+    /// At whose expense a password is hashed: the tenant's, before or behind strangers.
+    #[must_use]
+    pub fn hashing(&self, class: Class) -> Order {
+        Order { share: Share::of(self.tenant.id.uuid().as_u128()), class }
     }
 
     /// The row that records `event`.

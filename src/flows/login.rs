@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::{
     crypto::{
+        hasher::{Class, Order, Share},
         opaque::{Token, digest_text},
         password::{PasswordHash, Verdict},
     },
@@ -173,6 +174,14 @@ impl Looked {
 /// `too_many_attempts`, before the password is looked at; or where the database or the hash queue
 /// fails.
 pub async fn look(cx: &Cx, input: &Input) -> Result<Looked> {
+    look_for(cx, input, cx.hashing(Class::Stranger).share).await
+}
+
+/// As [`look`], with the hash at the expense of `share`.
+///
+/// # Errors
+/// As [`look`].
+pub async fn look_for(cx: &Cx, input: &Input, share: Share) -> Result<Looked> {
     let search = search(cx, input);
     let found = cx
         .app
@@ -189,7 +198,7 @@ pub async fn look(cx: &Cx, input: &Input) -> Result<Looked> {
         metrics::counter!("countersign_throttled_total").increment(1);
         return Err(Error::Throttled { retry });
     }
-    let (proof, stale) = verify(cx, input, &found).await?;
+    let (proof, stale) = verify(cx, input, &found, share).await?;
     Ok(Looked { search, found, proof, stale })
 }
 
@@ -273,14 +282,17 @@ fn must_wait(found: &Found, cx: &Cx) -> Option<Duration> {
 
 /// Checks the password against what there is: the account's hash, else the newest pending
 /// registration's, else a dummy, so that all cost the same.
-async fn verify(cx: &Cx, input: &Input, found: &Found) -> Result<(Proof, bool)> {
+async fn verify(cx: &Cx, input: &Input, found: &Found, share: Share) -> Result<(Proof, bool)> {
     let (stored, right) = match (&found.user, &found.password, &found.pending) {
         (Some(_), Some((hash, _)), _) => (Some(hash.clone()), Proof::Account),
         (None, _, Some(pending)) => (Some(pending.password_hash.clone()), Proof::Pending),
         _ => (None, Proof::Wrong),
     };
     let stored = stored.map(PasswordHash::from_stored);
-    match cx.app.passwords.verify(&input.password, stored.as_ref()).await? {
+    let is_known = found.device.is_some() || found.trusted_device.is_some();
+    let class = if is_known { Class::Known } else { Class::Stranger };
+    let order = Order { share, class };
+    match cx.app.passwords.verify(order, &input.password, stored.as_ref()).await? {
         Verdict::Right { stale } => Ok((right, stale)),
         Verdict::Wrong => Ok((Proof::Wrong, false)),
     }

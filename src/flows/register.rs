@@ -4,7 +4,7 @@
 use serde_json::{Map, Value};
 
 use crate::{
-    crypto::{opaque::Token, password::PasswordHash},
+    crypto::{hasher::Class, opaque::Token, password::PasswordHash},
     db::{Query, Tx},
     domain::{
         audit::{Action, Actor, Event, Target},
@@ -101,7 +101,7 @@ pub async fn register(cx: &Cx, input: Input) -> Result<Registered> {
     if settings.captcha == Captcha::ProofOfWork {
         captcha::spend(cx, input.captcha_token.as_deref()).await?;
     }
-    let hash = cx.app.passwords.hash(&input.password).await?;
+    let hash = cx.app.passwords.hash(cx.hashing(Class::Stranger), &input.password).await?;
     let _turn = cx.app.gates.enter(login::account_subject(input.email.key())).await?;
     let pending = pending(cx, &input, &hash)?;
     let token = Token::generate(&cx.app.entropy)?;

@@ -18,6 +18,7 @@ mod api;
 mod applications;
 mod audit;
 mod cli;
+mod fairness;
 mod faults;
 mod guessing;
 mod jobs;

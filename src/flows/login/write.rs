@@ -2,7 +2,7 @@
 
 use super::{Outcome, Step, event};
 use crate::{
-    crypto::opaque::Token,
+    crypto::{hasher::Class, opaque::Token},
     db::{Query, Written},
     domain::{audit::Action, factor::STEP_LIFETIME, ticket::Purpose, user::User},
     error::{Code, Error, Result},
@@ -47,14 +47,26 @@ impl Step<'_> {
         }
         opening.also([store::attempts::clear(tenant, self.subject()), cx.record(done)?]);
         if let Some(hash) = hash.filter(|_| stale) {
-            let fresh = cx.app.passwords.hash(&self.input.password).await?;
-            opening.also([
-                store::credentials::rehash(tenant, user.id, hash, fresh.expose()),
-                cx.record(event(user, Action::PasswordRehashed))?,
-            ]);
+            opening.also(self.rehash(user, hash).await?);
         }
         opening.mint(cx, self.input.client_id.as_deref()).await?;
         opening.write(cx).await.map(Outcome::SignedIn)
+    }
+
+    /// Replaces a hash that is out of date. Where too many wait it can be done another time: who is
+    /// in must not be turned away for that.
+    async fn rehash(&self, user: &User, hash: &str) -> Result<Vec<Query>> {
+        let cx = self.cx;
+        let order = cx.hashing(Class::Known);
+        let fresh = match cx.app.passwords.hash(order, &self.input.password).await {
+            Ok(fresh) => fresh,
+            Err(Error::Busy { .. }) => return Ok(Vec::new()),
+            Err(fault) => return Err(fault),
+        };
+        Ok(vec![
+            store::credentials::rehash(cx.tenant.id, user.id, hash, fresh.expose()),
+            cx.record(event(user, Action::PasswordRehashed))?,
+        ])
     }
 
     /// Begins a second-factor step.

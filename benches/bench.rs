@@ -1,6 +1,6 @@
 //! What the machine can do, and how much of it the server does. Run by hand; nothing is asserted.
 //!
-//! `cargo bench -- [hash] [factors] [oauth] [pages] [login] [start] [--users N]…`; all of it, at 1,000 and 1,000,000
+//! `cargo bench -- [hash] [factors] [oauth] [pages] [fairness] [isolation] [login] [start] [--users N]…`; all of it, at 1,000 and 1,000,000
 //! users, where nothing is said. The unit is work for each second of processor time of the process that
 //! does it, since that repeats on a machine that does other things too. The environment is not
 //! read, so that the figures are those of the defaults.
@@ -28,6 +28,7 @@ use countersign::{
     clock::Clock,
     config::{Config, DatabaseUrl, Mode, load},
     crypto::{
+        hasher::{Class, Order, Share},
         kernel::{Argon2, Cost, Variant, Version, tested},
         password::{PasswordHash, Passwords},
     },
@@ -42,6 +43,7 @@ use futures_util::future::join_all;
 use tower::ServiceExt as _;
 
 mod factors;
+mod fairness;
 mod oauth;
 mod pages;
 
@@ -50,13 +52,15 @@ const LOGINS: usize = 600;
 const RAW: usize = 100;
 const LANES: usize = 16;
 const LOGINS_OF_A_LANE: usize = 25;
+const ORDER: Order = Order { share: Share::of(1), class: Class::Known };
 const OWN: &str = "/proc/self/stat";
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|it| it != "--bench").collect();
     let named = |name: &str| arguments.iter().any(|it| it == name);
-    let all =
-        !["hash", "factors", "oauth", "pages", "login", "start"].iter().any(|name| named(name));
+    let all = !["hash", "factors", "oauth", "pages", "fairness", "isolation", "login", "start"]
+        .iter()
+        .any(|name| named(name));
     let given = arguments.windows(2).filter(|pair| pair[0] == "--users");
     let mut users: Vec<usize> = given.map(|pair| pair[1].parse().expect("a number")).collect();
     if users.is_empty() {
@@ -78,6 +82,14 @@ fn main() {
     if all || named("pages") {
         let folder = tempfile::tempdir().unwrap();
         runtime.block_on(pages::pages(folder.path()));
+    }
+    if all || named("fairness") {
+        let folder = tempfile::tempdir().unwrap();
+        runtime.block_on(fairness::fairness(folder.path()));
+    }
+    if all || named("isolation") {
+        let folder = tempfile::tempdir().unwrap();
+        runtime.block_on(fairness::isolation(folder.path()));
     }
     for count in users {
         let folder = tempfile::tempdir().unwrap();
@@ -149,11 +161,11 @@ async fn beside_raw<T>(work: impl Future<Output = T>) -> (T, f64) {
 async fn pool() {
     let passwords = Passwords::new(&config(Path::new(".")).passwords, Entropy::Os).unwrap();
     let password = Password::parse(PASSWORD).unwrap();
-    let hash = passwords.hash(&password).await.unwrap();
+    let hash = passwords.hash(ORDER, &password).await.unwrap();
     let verified = async {
         let before = cpu(OWN);
         for _ in 0..50 {
-            join_all((0..4).map(|_| passwords.verify(&password, Some(&hash)))).await;
+            join_all((0..4).map(|_| passwords.verify(ORDER, &password, Some(&hash)))).await;
         }
         200.0 / (cpu(OWN) - before)
     };
@@ -167,7 +179,7 @@ async fn login(folder: &Path, count: usize, measured: bool) {
     let slug = Slug::parse("acme").unwrap();
     let caller = Caller::operator("bench".to_owned());
     let tenant = tenants::create(&app, &caller, slug, tenants::Change::default()).await.unwrap().id;
-    let hash = app.passwords.hash(&Password::parse(PASSWORD).unwrap()).await.unwrap();
+    let hash = app.passwords.hash(ORDER, &Password::parse(PASSWORD).unwrap()).await.unwrap();
     seed(&app, tenant, &hash, count).await;
     if !measured {
         return app.close().await;

@@ -14,6 +14,7 @@ use crate::{
         alarms::Alarms, applications::documents::UnreadDocuments, gate::Gates, keys::Keyring,
         load::Load, notes::Notes, oauth::client_keys::ClientKeys, pictures::Tried,
         remembered::Remembered, risk::Pairs, tenants::TenantCache,
+        tokens::verified::VerifiedTokens,
     },
     mail::{Mailer, mailbox::Mailbox, smtp::Smtp},
     store,
@@ -48,6 +49,7 @@ pub const MIGRATIONS: &[Migration] = &[
         name: "disavowals",
         sql: include_str!("../migrations/0009_disavowals.sql"),
     },
+    Migration { version: 10, name: "holders", sql: include_str!("../migrations/0010_holders.sql") },
 ];
 
 /// Everything that a use case may need.
@@ -95,6 +97,8 @@ pub struct App {
     pub client_keys: ClientKeys,
     /// The keys that sign tokens.
     pub keys: Keyring,
+    /// Access tokens whose signature has been looked at.
+    pub verified: VerifiedTokens,
     /// Wakes the sender of mails.
     pub mail_due: tokio::sync::Notify,
     /// Wakes whoever tells applications of ended sessions.
@@ -142,6 +146,7 @@ impl App {
             remembered: Remembered::default(),
             client_keys: ClientKeys::default(),
             keys: Keyring::default(),
+            verified: VerifiedTokens::default(),
             mail_due: tokio::sync::Notify::new(),
             logout_due: tokio::sync::Notify::new(),
             config,

@@ -117,8 +117,10 @@ pub struct PasswordConfig {
     pub passes: u32,
     /// Hash threads; 0: one for each core.
     pub threads: usize,
-    /// Hashes that may wait; beyond it `overloaded`.
+    /// Hashes that may wait, of one tenant the half; beyond it `overloaded`.
     pub queue: usize,
+    /// By how much hash threads let others go first, 0 to 19.
+    pub nice: u8,
     /// `fast` or `portable`.
     pub kernel: Kernel,
     /// A secret mixed into each hash, kept outside the database.

@@ -16,6 +16,7 @@ mod sqlite;
 #[cfg(test)]
 mod tests;
 mod value;
+mod whole;
 
 use std::{
     fmt,
@@ -28,6 +29,7 @@ pub use self::{
     migrate::{AppliedMigration, Migration, MigrationState},
     row::{FromRow, Row},
     value::{Cell, FromValue, IntoValue, Value},
+    whole::{Whole, Written},
 };
 use crate::error::{Error, Result};
 

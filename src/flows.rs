@@ -10,7 +10,8 @@ use url::form_urlencoded;
 use crate::{
     app::App,
     clock::Timestamp,
-    db::Query,
+    crypto::hasher::{Class, Order, Share},
+    db::{Query, Written},
     domain::{
         audit::{Event, Record},
         network::ClientAddress,
@@ -131,6 +132,12 @@ impl Cx {
         fresh_id(&self.app.entropy, self.now)
     }
 
+    /// At whose expense a password is hashed: the tenant's, before or behind strangers.
+    #[must_use]
+    pub fn hashing(&self, class: Class) -> Order {
+        Order { share: Share::of(self.tenant.id.uuid().as_u128()), class }
+    }
+
     /// The row that records `event`.
     ///
     /// # Errors
@@ -226,24 +233,7 @@ pub fn record(
 /// # Errors
 /// Where the database fails.
 pub async fn all_or_nothing(app: &App, must: Vec<Query>, also: Vec<Query>) -> Result<bool> {
-    let count = must.len();
-    let queries: Vec<Query> = must.into_iter().chain(also).collect();
-    let written = app
-        .db
-        .write((count, queries), |tx, (count, queries)| {
-            Box::pin(async move {
-                let counts = tx.pipeline(queries.clone()).await?;
-                // An error, so that nothing of it stays.
-                let held = counts.iter().take(*count).all(|changed| *changed == 1);
-                if held { Ok(()) } else { Err(Error::NotFound) }
-            })
-        })
-        .await;
-    match written {
-        Ok(()) => Ok(true),
-        Err(Error::NotFound) => Ok(false),
-        Err(fault) => Err(fault),
-    }
+    Ok(app.db.write_all(must, also).await? == Written::All)
 }
 
 /// A fresh identifier of something made at `now`.

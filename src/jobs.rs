@@ -115,7 +115,7 @@ async fn step(app: &Arc<App>, job: Job) -> Result<bool> {
 /// Where the database fails.
 pub async fn purge(app: &App) -> Result<bool> {
     let mut more = false;
-    for dead in Dead::ALL.iter().copied() {
+    for &dead in Dead::ALL {
         let dropped = app
             .db
             .write((dead, app.clock.now()), |tx, (dead, now)| {

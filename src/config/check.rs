@@ -258,7 +258,8 @@ impl Check {
             memory_kib: self.small("passwords.memory_kib", 19_456),
             passes: self.small("passwords.passes", 2),
             threads: self.count("passwords.threads", 0),
-            queue: self.count("passwords.queue", 256),
+            queue: self.count("passwords.queue", 512),
+            nice: u8::try_from(self.whole("passwords.nice", 5)).unwrap_or(5),
             kernel: self
                 .parsed("passwords.kernel", "is not a kernel", |text| match text {
                     "fast" => Some(Kernel::Fast),

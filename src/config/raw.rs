@@ -66,6 +66,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     whole("passwords.passes", 1, 16),
     whole("passwords.threads", 0, 256),
     whole("passwords.queue", 1, 100_000),
+    whole("passwords.nice", 0, 19),
     text("passwords.kernel", "fast or portable"),
     text("passwords.pepper", KEY),
     text(

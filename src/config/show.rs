@@ -96,6 +96,7 @@ fn value(loaded: &Loaded, name: &str) -> Option<Value> {
         "passwords.passes" => Some(whole(passwords.passes)),
         "passwords.threads" => Some(count(passwords.threads)),
         "passwords.queue" => Some(count(passwords.queue)),
+        "passwords.nice" => Some(whole(passwords.nice)),
         "passwords.kernel" => Some(text(match passwords.kernel {
             Kernel::Fast => "fast",
             Kernel::Portable => "portable",

@@ -137,6 +137,23 @@ impl Imported {
         Err(ImportFault::Unknown)
     }
 
+    /// About how much work it is, in KiB times passes of Argon2: enough to see what would come too
+    /// late. Measured once, on a machine with wide vectors.
+    #[must_use]
+    pub fn work(&self) -> u64 {
+        match self {
+            Self::Bcrypt { cost, .. } => 280_u64.checked_shl(*cost).unwrap_or(u64::MAX),
+            Self::Scrypt { params, .. } => {
+                let (r, p) = (u64::from(params.r()), u64::from(params.p()));
+                params.n().saturating_mul(2).saturating_mul(r).saturating_mul(p)
+            }
+            Self::Pbkdf2 { iterations, tag, .. } => {
+                // An output block has at least the 20 bytes of SHA-1.
+                u64::from(iterations.get()) * u64::try_from(tag.len().div_ceil(20)).unwrap_or(1)
+            }
+        }
+    }
+
     /// Whether `password` fits. Takes its time: for hash threads only.
     ///
     /// Against bcrypt a password fits only in full: it looks at the first 72 bytes, and takes a

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use crate::{
     config::PasswordConfig,
     crypto::{
-        hasher::Hasher,
+        hasher::{Hasher, Order},
         imported::{ImportFault, Imported},
     },
     domain::password::Password,
@@ -100,17 +100,19 @@ impl Passwords {
         })
     }
 
-    /// Hashes `password` with the present parameters, the present pepper and a fresh salt.
+    /// Hashes `password` with the present parameters, the present pepper and a fresh salt, at the
+    /// expense of `order`'s share.
     ///
     /// # Errors
-    /// [`Error::Busy`](crate::error::Error::Busy) where too many hashes wait.
-    pub async fn hash(&self, password: &Password) -> Result<PasswordHash> {
+    /// [`Error::Busy`](crate::error::Error::Busy) where too many hashes of the share wait.
+    pub async fn hash(&self, order: Order, password: &Password) -> Result<PasswordHash> {
         let (recipe, password) = (Arc::clone(&self.recipe), password.clone());
         let salt = self.entropy.bytes()?;
-        self.hasher.run(move |argon2| recipe.hash(argon2, &password, salt)).await
+        let weight = recipe.weight(None);
+        self.hasher.run(order, weight, move |argon2| recipe.hash(argon2, &password, salt)).await
     }
 
-    /// Whether `password` fits `stored`.
+    /// Whether `password` fits `stored`, at the expense of `order`'s share.
     ///
     /// Without a hash, or with one that cannot be read, a hash with the present parameters is
     /// computed all the same. A hash that is cheaper than the present ones, and that the password
@@ -120,15 +122,18 @@ impl Passwords {
     /// until the first sign-in has replaced it.
     ///
     /// # Errors
-    /// [`Error::Busy`](crate::error::Error::Busy) where too many hashes wait.
+    /// [`Error::Busy`](crate::error::Error::Busy) where too many hashes of the share wait.
     pub async fn verify(
         &self,
+        order: Order,
         password: &Password,
         stored: Option<&PasswordHash>,
     ) -> Result<Verdict> {
         let (recipe, password) = (Arc::clone(&self.recipe), password.clone());
         let stored = stored.and_then(|hash| self.read(hash));
-        self.hasher.run(move |argon2| recipe.verify(argon2, &password, stored.as_ref())).await
+        let weight = recipe.weight(stored.as_ref());
+        let work = move |argon2: &mut _| recipe.verify(argon2, &password, stored.as_ref());
+        self.hasher.run(order, weight, work).await
     }
 
     /// Hashes that wait.

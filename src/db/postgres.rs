@@ -14,6 +14,8 @@ use futures_util::{
 use tokio::time::{Instant, sleep, timeout_at};
 use tokio_postgres::{Statement, types::Type};
 
+mod whole;
+
 use super::{FromRow, Job, Query, Row, Tx, Value, error, error::Trouble, row::Source};
 use crate::{
     entropy::Entropy,
@@ -59,20 +61,20 @@ impl Postgres {
     async fn run(&self, job: &Job, stage: Stage, limit: Option<Duration>) -> Result<()> {
         // A day stands for no limit.
         let end = Instant::now() + limit.unwrap_or(Duration::from_hours(24));
-        let (mut conflicts, mut losses) = (0, 0);
+        let mut tries = Tries::default();
         loop {
             let (result, trouble) = self.attempt(job, stage, end).await;
-            match trouble {
-                Some(Trouble::Conflict) if conflicts < CONFLICT_RETRIES => {
-                    conflicts += 1;
-                    sleep(pause(conflicts)?).await;
-                }
-                Some(Trouble::Lost) if losses < LOST_RETRIES => losses += 1,
-                _ => return result,
-            }
-            if Instant::now() >= end {
+            if !tries.may_go_on(trouble, end).await? {
                 return result;
             }
+        }
+    }
+
+    /// A connection out of the pool.
+    async fn client(&self, end: Instant) -> Result<Object> {
+        match timeout_at(end, self.pool.get()).await {
+            Ok(client) => client.map_err(|cause| error::pool(&cause)),
+            Err(_) => Err(error::slow()),
         }
     }
 
@@ -83,10 +85,9 @@ impl Postgres {
         stage: Stage,
         end: Instant,
     ) -> (Result<()>, Option<Trouble>) {
-        let client = match timeout_at(end, self.pool.get()).await {
-            Ok(Ok(client)) => client,
-            Ok(Err(cause)) => return (Err(error::pool(&cause)), None),
-            Err(_) => return (Err(error::slow()), None),
+        let client = match self.client(end).await {
+            Ok(client) => client,
+            Err(fault) => return (Err(fault), None),
         };
         let prepared = self.prepared;
         let session = Session { client: Some(client), prepared, stage, trouble: None };
@@ -108,6 +109,29 @@ impl Postgres {
             return (Err(error::slow()), None);
         };
         (result, session.trouble)
+    }
+}
+
+/// How often something has been run again.
+#[derive(Debug, Default)]
+struct Tries {
+    conflicts: u32,
+    losses: u32,
+}
+
+impl Tries {
+    /// Whether something may be run again that ended in `trouble`; waits first where others were in
+    /// the way.
+    async fn may_go_on(&mut self, trouble: Option<Trouble>, end: Instant) -> Result<bool> {
+        match trouble {
+            Some(Trouble::Conflict) if self.conflicts < CONFLICT_RETRIES => {
+                self.conflicts += 1;
+                sleep(pause(self.conflicts)?).await;
+            }
+            Some(Trouble::Lost) if self.losses < LOST_RETRIES => self.losses += 1,
+            _ => return Ok(false),
+        }
+        Ok(Instant::now() < end)
     }
 }
 
@@ -284,11 +308,20 @@ async fn prepare(client: &Object, query: &Query) -> Sent<Option<Statement>> {
 /// Runs `query`: as the prepared statement, or as an unnamed one that leaves nothing behind on the
 /// server. Either way it is sent when this is first polled.
 async fn call(client: &Object, known: Option<&Statement>, query: &Query) -> Sent<Answer> {
+    answer(client, known, query.text, &query.values).await
+}
+
+async fn answer(
+    client: &Object,
+    known: Option<&Statement>,
+    text: &str,
+    values: &[Value],
+) -> Sent<Answer> {
     let stream = if let Some(statement) = known {
-        client.query_raw(statement, &query.values).await?
+        client.query_raw(statement, values).await?
     } else {
-        let values = query.values.iter().map(|value| (value, value.kind()));
-        client.query_typed_raw(query.text, values.collect::<Vec<_>>()).await?
+        let values = values.iter().map(|value| (value, value.kind()));
+        client.query_typed_raw(text, values.collect::<Vec<_>>()).await?
     };
     let mut stream = pin!(stream);
     let mut rows = Vec::new();
@@ -300,5 +333,5 @@ async fn call(client: &Object, known: Option<&Statement>, query: &Query) -> Sent
 
 /// A driver's row as a value of ours.
 pub(super) fn row<T: FromRow>(row: &tokio_postgres::Row) -> Result<T> {
-    T::from_row(&Row(Source::Postgres(row)))
+    T::from_row(&Row::new(Source::Postgres(row)))
 }

@@ -8,7 +8,12 @@ use super::value::{Cell, FromValue};
 use crate::error::{Error, Result};
 
 /// One row, borrowed from the driver.
-pub struct Row<'a>(pub(super) Source<'a>);
+pub struct Row<'a> {
+    source: Source<'a>,
+    /// The place behind the column that was read last. Columns are mostly read in the order in
+    /// which the statement names them, and looking for one by its name means comparing all before.
+    next: std::cell::Cell<usize>,
+}
 
 pub(super) enum Source<'a> {
     Sqlite(&'a rusqlite::Row<'a>),
@@ -21,6 +26,12 @@ impl fmt::Debug for Row<'_> {
     }
 }
 
+impl<'a> Row<'a> {
+    pub(super) fn new(source: Source<'a>) -> Self {
+        Self { source, next: std::cell::Cell::new(0) }
+    }
+}
+
 impl Row<'_> {
     /// The value of `column`.
     ///
@@ -29,17 +40,32 @@ impl Row<'_> {
     /// `T` is no `Option`. The value itself is not told.
     #[track_caller]
     pub fn get<T: FromValue>(&self, column: &str) -> Result<T> {
-        let cell = match &self.0 {
-            Source::Sqlite(row) => row.get_ref(column).ok().and_then(Cell::from_sqlite),
+        let cell = match &self.source {
+            Source::Sqlite(row) => {
+                let place = self.place(row.as_ref(), column);
+                place.and_then(|it| row.get_ref(it).ok()).and_then(Cell::from_sqlite)
+            }
             Source::Postgres(row) => row.try_get(column).ok(),
         };
         Self::read(cell, column)
     }
 
+    /// Where a column is: behind the last one, or wherever else.
+    fn place(&self, statement: &rusqlite::Statement<'_>, column: &str) -> Option<usize> {
+        let next = self.next.get();
+        let place = if statement.column_name(next).is_ok_and(|name| name == column) {
+            next
+        } else {
+            statement.column_index(column).ok()?
+        };
+        self.next.set(place + 1);
+        Some(place)
+    }
+
     /// The value of the column at `place`, from 0.
     #[track_caller]
     fn at<T: FromValue>(&self, place: usize) -> Result<T> {
-        let cell = match &self.0 {
+        let cell = match &self.source {
             Source::Sqlite(row) => row.get_ref(place).ok().and_then(Cell::from_sqlite),
             Source::Postgres(row) => row.try_get(place).ok(),
         };

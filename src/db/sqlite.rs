@@ -290,7 +290,7 @@ impl Session {
     pub(super) fn first<T: FromRow>(&mut self, query: &Query) -> Result<Option<T>> {
         // A writing statement has done all its work, and checked it, before its first row.
         self.run(query, |_, mut rows, _| {
-            let first = rows.next()?.map(|row| T::from_row(&Row(Source::Sqlite(row))));
+            let first = rows.next()?.map(|row| T::from_row(&Row::new(Source::Sqlite(row))));
             Ok(first.transpose())
         })
     }
@@ -300,7 +300,7 @@ impl Session {
         self.run(query, |_, mut rows, _| {
             let mut all = Vec::new();
             while let Some(row) = rows.next()? {
-                all.push(T::from_row(&Row(Source::Sqlite(row))));
+                all.push(T::from_row(&Row::new(Source::Sqlite(row))));
             }
             Ok(all.into_iter().collect())
         })

@@ -3,6 +3,7 @@
 
 mod postgres;
 mod sqlite;
+mod whole;
 
 use std::{
     sync::atomic::{AtomicU32, Ordering},

@@ -50,8 +50,21 @@ pub enum Strange {
 pub struct Notice {
     strange: Strange,
     user: UserId,
-    email_key: String,
-    rows: [Query; 2],
+    rows: [Query; 3],
+}
+
+impl Notice {
+    /// Whether the database has to be looked at before it is known whether the notice is due.
+    #[must_use]
+    pub fn looks(&self, cx: &Cx) -> bool {
+        cx.tenant.settings.notices_of_places
+    }
+
+    /// The rows of a notice that is due unless there are too many already.
+    #[must_use]
+    pub fn into_rows(self) -> [Query; 3] {
+        self.rows
+    }
 }
 
 /// The notice of a sign-in; `None`: there is nothing to tell whatever comes.
@@ -91,11 +104,14 @@ pub fn notice(
         now: cx.now,
         expires_at: cx.now + LIFETIME,
     };
-    let rows = [
-        store::disavowals::insert(cx.tenant.id, &new, *token.digest().as_bytes()),
-        outbox::mail(cx, password::recipient(cx, user), &message)?,
-    ];
-    Ok(Some(Notice { strange, user: user.id, email_key: user.email_key.clone(), rows }))
+    let limit = match strange {
+        Strange::Device => Limit::NewDeviceMails,
+        Strange::Place => Limit::NewPlaceMails,
+    };
+    let to = password::recipient(cx, user);
+    let [count, mail] = outbox::mail_within(cx, (limit, &user.email_key), to, &message)?;
+    let link = store::disavowals::insert(cx.tenant.id, &new, *token.digest().as_bytes());
+    Ok(Some(Notice { strange, user: user.id, rows: [link, count, mail] }))
 }
 
 /// Whether a sign-in comes from a device that the user is known from.
@@ -107,20 +123,13 @@ pub enum KnownDevice {
     No,
 }
 
-/// The rows of a notice, where it is due: there are not too many already, and a network is new.
+/// The rows of a notice in a tenant that tells of new networks, where it is due.
 ///
 /// # Errors
 /// Where the database fails.
 pub async fn due(tx: &mut Tx, cx: &Cx, notice: &Notice) -> Result<Vec<Query>> {
-    let is_new_place =
-        cx.tenant.settings.notices_of_places && note_network(tx, cx, notice.user).await?;
-    let key = &notice.email_key;
-    let is_due = match notice.strange {
-        Strange::Device => outbox::may_mail(tx, cx, Limit::NewDeviceMails, key).await?,
-        Strange::Place => {
-            is_new_place && outbox::may_mail(tx, cx, Limit::NewPlaceMails, key).await?
-        }
-    };
+    let is_new_place = note_network(tx, cx, notice.user).await?;
+    let is_due = notice.strange == Strange::Device || is_new_place;
     Ok(if is_due { notice.rows.to_vec() } else { Vec::new() })
 }
 

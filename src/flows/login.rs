@@ -5,6 +5,7 @@
 
 use crate::{
     crypto::{
+        hasher::{Class, Order, Share},
         opaque::{Token, digest_text},
         password::{PasswordHash, Verdict},
     },
@@ -174,6 +175,14 @@ impl Looked {
 /// `too_many_attempts`, `captcha_required` and the like, before the password is looked at; or where
 /// the database or the hash queue fails.
 pub async fn look(cx: &Cx, input: &Input, occasion: Occasion) -> Result<Looked> {
+    look_for(cx, input, occasion, cx.hashing(Class::Stranger).share).await
+}
+
+/// As [`look`], with the hash at the expense of `share`.
+///
+/// # Errors
+/// As [`look`].
+pub async fn look_for(cx: &Cx, input: &Input, occasion: Occasion, share: Share) -> Result<Looked> {
     let search = search(cx, input);
     let found = cx
         .app
@@ -189,7 +198,7 @@ pub async fn look(cx: &Cx, input: &Input, occasion: Occasion) -> Result<Looked> 
     let pair = (&input.email, &input.password);
     let known = known(cx, &search, &found);
     let assessed = risk::admit(cx, pair, &known, occasion).await?;
-    let (proof, stale) = verify(cx, input, &found).await?;
+    let (proof, stale) = verify(cx, input, &found, share).await?;
     Ok(Looked { search, found, proof, stale, assessed })
 }
 
@@ -292,14 +301,17 @@ fn known(cx: &Cx, search: &Search, found: &Found) -> Known {
 
 /// Checks the password against what there is: the account's hash, else the newest pending
 /// registration's, else a dummy, so that all cost the same.
-async fn verify(cx: &Cx, input: &Input, found: &Found) -> Result<(Proof, bool)> {
+async fn verify(cx: &Cx, input: &Input, found: &Found, share: Share) -> Result<(Proof, bool)> {
     let (stored, right) = match (&found.user, &found.password, &found.pending) {
         (Some(_), Some((hash, _)), _) => (Some(hash.clone()), Proof::Account),
         (None, _, Some(pending)) => (Some(pending.password_hash.clone()), Proof::Pending),
         _ => (None, Proof::Wrong),
     };
     let stored = stored.map(PasswordHash::from_stored);
-    match cx.app.passwords.verify(&input.password, stored.as_ref()).await? {
+    let is_known = found.device.is_some() || found.trusted_device.is_some();
+    let class = if is_known { Class::Known } else { Class::Stranger };
+    let order = Order { share, class };
+    match cx.app.passwords.verify(order, &input.password, stored.as_ref()).await? {
         Verdict::Right { stale } => Ok((right, stale)),
         Verdict::Wrong => Ok((Proof::Wrong, false)),
     }
@@ -374,16 +386,18 @@ impl Step<'_> {
             }
         }
         let pending = found.pending.as_ref().filter(|_| proof == Proof::Pending);
+        let Some(id) = pending.map(|it| it.id) else {
+            let _all = cx.app.db.write_all(Vec::new(), queries).await?;
+            return Ok(Error::refused(Code::InvalidCredentials));
+        };
         let token = Token::generate(&cx.app.entropy)?;
-        let input = (cx.clone(), queries, pending.map(|it| it.id), token);
+        let input = (cx.clone(), queries, id, token);
         cx.app
             .db
-            .write(input, |tx, (cx, queries, pending, token)| {
+            .write(input, |tx, (cx, queries, id, token)| {
                 Box::pin(async move {
                     let mut queries = queries.clone();
-                    if let Some(id) = pending {
-                        queries.extend(register::remind(tx, cx, *id, token).await?);
-                    }
+                    queries.extend(register::remind(tx, cx, *id, token).await?);
                     tx.pipeline(queries).await
                 })
             })

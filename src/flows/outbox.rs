@@ -37,10 +37,33 @@ pub struct Recipient<'a> {
 /// # Errors
 /// Where there is no randomness to seal it with.
 pub fn mail(cx: &Cx, to: Recipient<'_>, message: &Message) -> Result<Query> {
+    Ok(store::outbox::insert(cx.tenant.id, new(cx, to, message)?))
+}
+
+/// The rows that count a mail as [`may_mail`] does, and put it into the outbox where it may go out:
+/// for a transaction that waits for no answer in between.
+///
+/// # Errors
+/// As [`mail`].
+pub fn mail_within(
+    cx: &Cx,
+    (limit, key): (Limit, &str),
+    to: Recipient<'_>,
+    message: &Message,
+) -> Result<[Query; 2]> {
+    let policy = limit.policy();
+    let (tenant, subject) = (cx.tenant.id, digest_text(&["mail", policy.name, key]));
+    Ok([
+        store::attempts::add_in_window(tenant, subject, policy.window, cx.now),
+        store::outbox::insert_within(tenant, new(cx, to, message)?, subject, policy.amount),
+    ])
+}
+
+fn new(cx: &Cx, to: Recipient<'_>, message: &Message) -> Result<store::outbox::New> {
     let id: MailId = cx.id()?;
     let plain = serde_json::to_vec(message).doing("writing a mail")?;
     let aad = [cx.tenant.id.to_string(), id.to_string()];
-    let new = store::outbox::New {
+    Ok(store::outbox::New {
         id,
         kind: message.kind(),
         recipient: to.email.to_owned(),
@@ -48,8 +71,7 @@ pub fn mail(cx: &Cx, to: Recipient<'_>, message: &Message) -> Result<Query> {
         payload: cx.app.master_key.seal(SEAL, &aad.each_ref().map(String::as_str), &plain)?,
         now: cx.now,
         give_up_at: cx.now + cx.app.config.mail.give_up_after,
-    };
-    Ok(store::outbox::insert(cx.tenant.id, new))
+    })
 }
 
 /// Counts one more mail to an address, and says whether it may go out. The count is atomic over all

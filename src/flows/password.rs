@@ -4,6 +4,7 @@ use crate::{
     clock::Timestamp,
     crypto::{
         breached::Asking,
+        hasher::Class,
         opaque::{Token, TokenDigest, digest_text},
         password::{PasswordHash, Verdict},
     },
@@ -94,7 +95,9 @@ async fn is_reused(cx: &Cx, password: &Password, user: UserId, last: usize) -> R
         .await?;
     for hash in known {
         let hash = PasswordHash::from_stored(hash);
-        if matches!(cx.app.passwords.verify(password, Some(&hash)).await?, Verdict::Right { .. }) {
+        // Whoever chooses the next password of an account has shown that it is his.
+        let verdict = cx.app.passwords.verify(cx.hashing(Class::Known), password, Some(&hash));
+        if matches!(verdict.await?, Verdict::Right { .. }) {
             return Ok(true);
         }
     }
@@ -274,7 +277,7 @@ pub async fn reset(cx: &Cx, token: &str, password: &Password) -> Result<ResetSte
         user: Some(user.id),
     };
     check(cx, password, owner).await?;
-    let hash = cx.app.passwords.hash(password).await?;
+    let hash = cx.app.passwords.hash(cx.hashing(Class::Known), password).await?;
     let digest = Token::parse(token).map(|token| token.digest());
     let digest = digest.ok_or_else(|| Error::refused(Code::InvalidToken))?;
     let input = (cx.clone(), step.clone(), hash, digest);

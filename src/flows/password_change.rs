@@ -1,7 +1,7 @@
 //! Changing one's own password, by the present one.
 
 use crate::{
-    crypto::{opaque::Token, password::PasswordHash},
+    crypto::{hasher::Class, opaque::Token, password::PasswordHash},
     domain::{
         audit::Action,
         email::Email,
@@ -58,7 +58,7 @@ pub async fn change(me: &Me, change: &Change) -> Result<Option<Opened>> {
         user: Some(user.id),
     };
     password::check(cx, &change.new, owner).await?;
-    let hash = cx.app.passwords.hash(&change.new).await?;
+    let hash = cx.app.passwords.hash(cx.hashing(Class::Known), &change.new).await?;
     let opened = write(me, change, &hash).await?;
     cx.app.mail_due.notify_one();
     Ok(opened)

@@ -4,7 +4,7 @@
 use serde_json::{Map, Value};
 
 use crate::{
-    crypto::{opaque::Token, password::PasswordHash},
+    crypto::{hasher::Class, opaque::Token, password::PasswordHash},
     db::{Query, Tx},
     domain::{
         audit::{Action, Actor, Event, Target},
@@ -90,7 +90,7 @@ pub async fn register(cx: &Cx, input: Input) -> Result<Registered> {
     password::check(cx, &input.password, owner).await?;
     // After everything that the person can mend, so that the puzzle is not spent on it.
     risk::ask(cx, settings.captchas.registration).await?;
-    let hash = cx.app.passwords.hash(&input.password).await?;
+    let hash = cx.app.passwords.hash(cx.hashing(Class::Stranger), &input.password).await?;
     let _turn = cx.app.gates.enter(login::account_subject(input.email.key())).await?;
     let pending = pending(cx, &input, &hash)?;
     let token = Token::generate(&cx.app.entropy)?;

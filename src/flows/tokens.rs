@@ -11,11 +11,12 @@ use serde_json::Value;
 use crate::{
     app::App,
     clock::Timestamp,
-    crypto::{jose::ACCESS_TOKEN, refresh::RefreshToken},
-    db::Query,
+    crypto::{jose::ACCESS_TOKEN, opaque::digest_text, refresh::RefreshToken},
+    db::{Query, Whole, Written},
     domain::{
         audit::{Action, Actor, Event, Target},
         oauth::Denial,
+        session::Persistence,
         tenant::{Slug, Tenant},
         token::{Client, Use, Verdict, access_expiry, context_class, idle_limit, judge},
     },
@@ -23,7 +24,7 @@ use crate::{
     flows::{
         Caller, Cx, all_or_nothing, keys,
         oauth::{Answered, issuer, mint::token_id, refresh::Presented},
-        record,
+        record, tenants,
     },
     id::{GrantId, Id, Realm, SessionId, TenantId, UserId},
     secret::Secret,
@@ -36,6 +37,7 @@ use claims::{AccessClaims, Audience, seconds};
 pub use claims::{Claims, Subject, read, verify};
 
 pub mod claims;
+pub mod verified;
 
 /// The session that tokens are made in, and how its user came to it.
 #[derive(Debug, Clone)]
@@ -136,6 +138,7 @@ pub async fn prepare(
         auth_methods: facts.auth_methods.clone(),
         authenticated_at: facts.authenticated_at,
         digest: refresh.digest(),
+        holder: own_holder(&client.id),
         now,
     };
     let idle = idle_limit(&cx.tenant.settings.session, facts.lives, now);
@@ -181,9 +184,16 @@ pub async fn refresh(
     let token = RefreshToken::parse(&app.master_key, text)?.ok_or_else(bad)?;
     let (tenant, id) = (TenantId::from_uuid(token.tenant()), GrantId::from_uuid(token.family()));
     let shown = Shown { app, party, token, tenant, id, now };
+    let mut known = match shown.exchange_at_once().await? {
+        AtOnce::Done(refreshed) => return Ok(*refreshed),
+        AtOnce::NotYet(known) => known,
+    };
     // Others may exchange the same token meanwhile: then see what has become of it.
     for _ in 0..3 {
-        let found = shown.facts().await?.ok_or_else(bad)?;
+        let found = match known.take() {
+            Some(found) => *found,
+            None => shown.facts().await?.ok_or_else(bad)?,
+        };
         // Of another client: no harm is done to its family, since it was not the one who came.
         if !shown.is_of_party(&found) {
             return Err(bad().into());
@@ -215,6 +225,19 @@ fn bad() -> Denial {
     Denial::grant("the refresh token is unknown, used, revoked, or of another application")
 }
 
+/// The digest of a client of our own, as the holder of a family.
+fn own_holder(client_id: &str) -> [u8; 32] {
+    digest_text(&["holder", client_id])
+}
+
+/// What came of exchanging a token without a look at it.
+enum AtOnce {
+    /// New tokens.
+    Done(Box<Refreshed>),
+    /// It has to be looked at. What is known already.
+    NotYet(Option<Box<Found>>),
+}
+
 /// A refresh token of ours that was shown.
 struct Shown<'a> {
     app: &'a Arc<App>,
@@ -242,6 +265,53 @@ impl Shown<'_> {
         }
     }
 
+    /// Exchanges it in one go with looking at it, where nothing has to be judged that the statement
+    /// does not judge itself: whoever shows it asks for no more and no less than it stands for.
+    async fn exchange_at_once(&self) -> Result<AtOnce> {
+        let holder = match self.party {
+            Party::Own(client_id) => Some(own_holder(client_id)),
+            Party::Application(presented) => presented.holder(),
+        };
+        let Some(holder) = holder else { return Ok(AtOnce::NotYet(None)) };
+        let Ok(tenant) = tenants::resolve_id(self.app, self.tenant).await else {
+            return Ok(AtOnce::NotYet(None));
+        };
+        let (next, rotation) = self.rotation(Some(holder))?;
+        let lives = |persistence| Use { persistence, absolute: Timestamp::from_micros(i64::MAX) };
+        let idle = [Persistence::Browser, Persistence::Remembered]
+            .map(|it| idle_limit(&tenant.settings.session, lives(it), self.now));
+        let whole = Whole::new()
+            .look(store::grants::look(self.tenant, self.id, None, self.now))
+            .also([store::grants::hold_session_of(self.tenant, self.id, idle, self.now)])
+            .must([store::grants::rotate(self.tenant, &rotation)]);
+        let (found, written) = self.app.db.write_whole::<Found>(whole).await?;
+        match (found, written) {
+            (Some(found), Written::All) if found.family.current == rotation.shown => {
+                match self.mint(&found, &next).await {
+                    Ok(refreshed) => Ok(AtOnce::Done(Box::new(refreshed))),
+                    // What fails here must cost nobody his token.
+                    Err(fault) => {
+                        let undo = store::grants::take_back(self.tenant, &rotation, &found);
+                        let _undone = self.app.db.write_all(vec![undo], Vec::new()).await?;
+                        Err(fault)
+                    }
+                }
+            }
+            (found, Written::Nothing) => Ok(AtOnce::NotYet(found.map(Box::new))),
+            // Seen before it was exchanged for this one: a repetition by now.
+            (_, Written::All) => Ok(AtOnce::NotYet(None)),
+        }
+    }
+
+    /// The successor, and what exchanges the token for it.
+    fn rotation(&self, holder: Option<[u8; 32]>) -> Result<(RefreshToken, Rotation)> {
+        let salt = self.app.entropy.bytes()?;
+        let next = self.token.successor(&self.app.master_key, &salt)?;
+        let (shown, digest) = (self.token.digest(), next.digest());
+        let rotation = Rotation { id: self.id, shown, next: digest, salt, holder, now: self.now };
+        Ok((next, rotation))
+    }
+
     /// Exchanges it; `None` where somebody else was faster, or something has ended since.
     async fn rotate(&self, found: &Found) -> Result<Option<Refreshed>> {
         if let Party::Application(presented) = self.party
@@ -249,17 +319,9 @@ impl Shown<'_> {
         {
             return self.keep(found).await.map(Some);
         }
-        let salt = self.app.entropy.bytes()?;
-        let next = self.token.successor(&self.app.master_key, &salt)?;
+        let (next, rotation) = self.rotation(None)?;
         // Before the exchange: what fails here costs nobody his token.
         let refreshed = self.mint(found, &next).await?;
-        let rotation = Rotation {
-            id: self.id,
-            shown: self.token.digest(),
-            next: next.digest(),
-            salt,
-            now: self.now,
-        };
         let settings = self.settings(found)?;
         let idle = idle_limit(&settings.settings.session, found.lives, self.now);
         let hold = found

@@ -1,7 +1,7 @@
 //! Accounts, as an operator makes and changes them.
 
 use crate::{
-    crypto::password::PasswordHash,
+    crypto::{hasher::Class, password::PasswordHash},
     db::Query,
     domain::{
         audit::{Action, Actor, Event, Target},
@@ -61,7 +61,7 @@ pub async fn create(cx: &Cx, new: New) -> Result<User> {
                 user: None,
             };
             password::check(cx, password, owner).await?;
-            Some(cx.app.passwords.hash(password).await?)
+            Some(cx.app.passwords.hash(cx.hashing(Class::Known), password).await?)
         }
     };
     let user = User {
@@ -154,7 +154,7 @@ pub async fn set_password(
         user: Some(user.id),
     };
     password::check(cx, password, owner).await?;
-    let hash = cx.app.passwords.hash(password).await?;
+    let hash = cx.app.passwords.hash(cx.hashing(Class::Known), password).await?;
     let mut queries = password::replace(cx, user, &hash, Kept::default());
     if must_change {
         queries.push(store::users::set_must_change_password(cx.tenant.id, user.id, true, cx.now));

@@ -13,7 +13,7 @@ macro_rules! kinds {
         pub enum Dead { $($(#[$doc])* $name,)* }
 
         impl Dead {
-            /// Every kind.
+            /// Every kind: what is not dropped from time to time grows for ever.
             pub const ALL: &'static [Dead] = &[$(Dead::$name,)*];
         }
     };

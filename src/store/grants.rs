@@ -30,6 +30,8 @@ pub struct New {
     pub authenticated_at: Timestamp,
     /// The digest of its first token.
     pub digest: [u8; 32],
+    /// The digest of who may refresh them.
+    pub holder: [u8; 32],
     /// When.
     pub now: Timestamp,
 }
@@ -103,8 +105,8 @@ impl FromRow for Found {
 /// Begins a family in a session that was opened in the same transaction; 0 rows where it was not.
 pub fn insert(tenant: TenantId, new: &New) -> Query {
     sql("INSERT INTO grants (tenant_id, id, user_id, session_id, client_id, scope, epoch, auth_methods, \
-                             authenticated_at, digest, created_at, expires_at) \
-         SELECT s.tenant_id, $2, s.user_id, s.id, $4, $5, s.epoch, $6, $7, $8, $9, s.expires_at \
+                             authenticated_at, digest, created_at, expires_at, holder) \
+         SELECT s.tenant_id, $2, s.user_id, s.id, $4, $5, s.epoch, $6, $7, $8, $9, s.expires_at, $10 \
          FROM sessions s WHERE s.tenant_id = $1 AND s.id = $3")
         .bind(tenant)
         .bind(new.id)
@@ -115,6 +117,7 @@ pub fn insert(tenant: TenantId, new: &New) -> Query {
         .bind(new.authenticated_at)
         .bind(new.digest)
         .bind(new.now)
+        .bind(new.holder)
 }
 
 /// A family of an application about to begin.
@@ -138,6 +141,8 @@ pub struct NewOfApplication {
     pub authenticated_at: Timestamp,
     /// The digest of its first refresh token.
     pub digest: [u8; 32],
+    /// The digest of who may refresh them.
+    pub holder: [u8; 32],
     /// What more its tokens say, JSON.
     pub details: String,
     /// Until when it lives without its session; `None`: it ends with it.
@@ -150,9 +155,9 @@ pub struct NewOfApplication {
 pub fn insert_of_application(tenant: TenantId, new: &NewOfApplication) -> Query {
     sql("INSERT INTO grants (tenant_id, id, user_id, session_id, client_id, scope, epoch, auth_methods, \
                              authenticated_at, digest, created_at, expires_at, application_id, \
-                             details) \
+                             details, holder) \
          SELECT s.tenant_id, $2, s.user_id, CASE WHEN $10 IS NULL THEN s.id ELSE NULL END, $4, $5, \
-                s.epoch, $6, $7, $8, $9, COALESCE($10, s.expires_at), $11, $12 \
+                s.epoch, $6, $7, $8, $9, COALESCE($10, s.expires_at), $11, $12, $14 \
          FROM sessions s JOIN users u ON u.tenant_id = s.tenant_id AND u.id = s.user_id \
          WHERE s.tenant_id = $1 AND s.id = $3 AND s.user_id = $13 AND s.epoch = u.epoch \
            AND u.status = 'active' AND u.deleted_at IS NULL")
@@ -169,6 +174,7 @@ pub fn insert_of_application(tenant: TenantId, new: &NewOfApplication) -> Query 
         .bind(new.application)
         .bind(new.details.as_str())
         .bind(new.user)
+        .bind(new.holder)
 }
 
 /// An access token of a family, by which it may be dead even where the family lives.
@@ -189,6 +195,11 @@ pub async fn facts(
     single: Option<Single>,
     now: Timestamp,
 ) -> Result<Option<Found>> {
+    look(tenant, id, single, now).optional(tx).await
+}
+
+/// What [`facts`] asks.
+pub fn look(tenant: TenantId, id: GrantId, single: Option<Single>, now: Timestamp) -> Query {
     sql("SELECT g.user_id, g.session_id, g.client_id, g.scope, g.auth_methods, g.authenticated_at, \
                 g.application_id, g.details, g.created_at AS grant_created_at, \
                 u.email, u.email_verified_at, u.first_name, u.last_name, u.locale, \
@@ -215,8 +226,6 @@ pub async fn facts(
         .bind(now)
         .bind(single.map(|it| it.realm))
         .bind(single.map(|it| it.digest))
-        .optional(tx)
-        .await
 }
 
 /// The exchange of a token for the next one.
@@ -230,6 +239,8 @@ pub struct Rotation {
     pub next: [u8; 32],
     /// What the successor follows from, together with the token itself.
     pub salt: [u8; 32],
+    /// Who shows it, where that is compared here.
+    pub holder: Option<[u8; 32]>,
     /// When.
     pub now: Timestamp,
 }
@@ -238,7 +249,8 @@ pub struct Rotation {
 /// any number at the same time, one changes a row.
 pub fn rotate(tenant: TenantId, rotation: &Rotation) -> Query {
     sql("UPDATE grants SET previous_digest = digest, digest = $4, salt = $5, rotated_at = $6 \
-         WHERE tenant_id = $1 AND id = $2 AND digest = $3 AND expires_at > $6 AND EXISTS \
+         WHERE tenant_id = $1 AND id = $2 AND digest = $3 AND expires_at > $6 \
+           AND ($7 IS NULL OR holder = $7) AND EXISTS \
              (SELECT 1 FROM users u \
               JOIN tenants t ON t.id = u.tenant_id JOIN partners p ON p.id = t.partner_id \
               LEFT JOIN sessions s ON s.tenant_id = u.tenant_id AND s.id = grants.session_id \
@@ -254,6 +266,47 @@ pub fn rotate(tenant: TenantId, rotation: &Rotation) -> Query {
     .bind(rotation.next)
     .bind(rotation.salt)
     .bind(rotation.now)
+    .bind(rotation.holder)
+}
+
+/// Takes an exchange back of which nobody has heard: the token is the family's current one again,
+/// and what was before it as `was` has it.
+pub fn take_back(tenant: TenantId, rotation: &Rotation, was: &Found) -> Query {
+    let previous = was.family.previous;
+    sql("UPDATE grants SET digest = $3, previous_digest = $5, salt = $6, rotated_at = $7 \
+         WHERE tenant_id = $1 AND id = $2 AND digest = $4 AND previous_digest = $3")
+    .bind(tenant)
+    .bind(rotation.id)
+    .bind(rotation.shown)
+    .bind(rotation.next)
+    .bind(previous.map(|(digest, _)| digest))
+    .bind(was.salt)
+    .bind(previous.map(|(_, at)| at))
+}
+
+/// As [`hold_session`], of whatever session a family is in: until the first of `idle` where it does
+/// not outlive the browser, the second where it does, and never past its end.
+pub fn hold_session_of(
+    tenant: TenantId,
+    id: GrantId,
+    idle: [Timestamp; 2],
+    now: Timestamp,
+) -> Query {
+    let [browser, remembered] = idle;
+    sql("UPDATE sessions SET \
+             last_seen_at = CASE WHEN last_seen_at < $5 THEN $5 ELSE last_seen_at END, \
+             idle_expires_at = CASE \
+                 WHEN (CASE WHEN remember THEN $4 ELSE $3 END) >= expires_at THEN expires_at \
+                 WHEN (CASE WHEN remember THEN $4 ELSE $3 END) > idle_expires_at \
+                     THEN (CASE WHEN remember THEN $4 ELSE $3 END) \
+                 ELSE idle_expires_at END \
+         WHERE tenant_id = $1 AND idle_expires_at > $5 AND expires_at > $5 AND id = \
+             (SELECT g.session_id FROM grants g WHERE g.tenant_id = $1 AND g.id = $2)")
+    .bind(tenant)
+    .bind(id)
+    .bind(browser)
+    .bind(remembered)
+    .bind(now)
 }
 
 /// Notes that a session was used, and lets it live until `idle` at least. It comes before whatever

@@ -78,6 +78,24 @@ pub fn insert(tenant: TenantId, mail: New) -> Query {
     .bind(mail.give_up_at)
 }
 
+/// Puts a mail into the outbox where `subject` was counted no more than `most` times.
+pub fn insert_within(tenant: TenantId, mail: New, subject: [u8; 32], most: u32) -> Query {
+    sql("INSERT INTO outbox (tenant_id, id, kind, recipient, locale, payload, state, tries, \
+                             next_at, claimed_until, give_up_at, created_at) \
+         SELECT a.tenant_id, $2, $3, $4, $5, $6, 'waiting', 0, $7, 0, $8, $7 \
+         FROM attempts a WHERE a.tenant_id = $1 AND a.subject = $9 AND a.failures <= $10")
+    .bind(tenant)
+    .bind(mail.id)
+    .bind(mail.kind)
+    .bind(mail.recipient)
+    .bind(mail.locale)
+    .bind(mail.payload)
+    .bind(mail.now)
+    .bind(mail.give_up_at)
+    .bind(subject)
+    .bind(i64::from(most))
+}
+
 /// Claims up to `limit` due mails of all tenants until `until`. The outer condition is judged
 /// again on rows that another node has claimed meanwhile, so that no mail is claimed twice.
 pub async fn claim_all_tenants(

@@ -7,7 +7,8 @@ use countersign::{
     db::sql,
     domain::password::Password,
     flows::{audit, users},
-    jobs,
+    id::Realm,
+    jobs, store,
 };
 use serde_json::json;
 use tokio::sync::watch;
@@ -118,6 +119,16 @@ async fn a_sent_mail_is_kept_for_a_day() {
     world.client().api("acme", "password/forgot", &json!({"email": GRACE})).await.data();
     world.deliver().await;
     lives_for(&world, "outbox", Duration::from_hours(24)).await;
+}
+
+#[tokio::test]
+async fn a_revoked_token_is_noted_until_it_would_have_ended() {
+    let world = World::new().await;
+    let acme = world.acme().await;
+    let ends = acme.now + Duration::from_mins(5);
+    let revoke = store::seen::revoke(Realm::Tenant(acme.tenant.id), [7; 32], ends);
+    assert_eq!(world.execute(revoke).await, 1);
+    lives_for(&world, "revoked_tokens", Duration::from_mins(5)).await;
 }
 
 #[tokio::test]

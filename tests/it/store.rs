@@ -316,6 +316,7 @@ fn new_family(
         digest: [7; 32],
         details: r#"{"realm": "platform"}"#.to_owned(),
         offline_until: None,
+        holder: [5; 32],
         now: START,
     }
 }
@@ -352,12 +353,14 @@ fn new_grant(session: SessionId) -> grants::New {
         auth_methods: "pwd".to_owned(),
         authenticated_at: START,
         digest: SUBJECT,
+        holder: [5; 32],
         now: START,
     }
 }
 
 fn rotation(id: GrantId) -> grants::Rotation {
-    grants::Rotation { id, shown: SUBJECT, next: [8; 32], salt: [9; 32], now: LATER }
+    let (next, salt) = ([8; 32], [9; 32]);
+    grants::Rotation { id, shown: SUBJECT, next, salt, holder: None, now: LATER }
 }
 
 fn new_device(user: UserId) -> devices::Device {

@@ -16,7 +16,11 @@ use countersign::{
     },
     error::{Code, Error},
     flows::{
-        Cx, keys,
+        Cx,
+        keys::{
+            self,
+            rotation::{How, rotate},
+        },
         me::Me,
         session::{
             self,
@@ -177,6 +181,30 @@ async fn an_access_token_ends_to_the_second_by_our_clock() {
     world.advance(Duration::from_secs(3600) - MICRO);
     assert!(verify(&world, &minted).await.is_some());
     world.advance(MICRO);
+    assert!(verify(&world, &minted).await.is_none());
+}
+
+#[tokio::test]
+async fn a_token_that_was_verified_before_is_no_better_for_that() {
+    let (world, acme, user, minted) = signed_in("{}").await;
+    assert!(verify(&world, &minted).await.is_some());
+    // Its text with another signature.
+    let text = minted.access_token.expose();
+    let (body, signature) = text.rsplit_once('.').unwrap();
+    let mut signature = URL_SAFE_NO_PAD.decode(signature).unwrap();
+    signature[0] ^= 1;
+    let forged = format!("{body}.{}", URL_SAFE_NO_PAD.encode(signature));
+    assert!(tokens::verify(&world.app, &forged, START).await.is_err());
+    assert!(verify(&world, &minted).await.is_some());
+    // Its key is the realm's no longer.
+    let (realm, asked) =
+        (Realm::Tenant(acme.tenant.id), (Some(SigningAlgorithm::Es256), How::Compromised));
+    rotate(&world.app, &operator(), realm, asked).await.unwrap();
+    assert!(verify(&world, &minted).await.is_none());
+    // Its time is over.
+    let minted = sign_in(&world, &user, Persistence::Browser).await;
+    assert!(verify(&world, &minted).await.is_some());
+    world.advance(Duration::from_secs(minted.expires_in.unsigned_abs()));
     assert!(verify(&world, &minted).await.is_none());
 }
 

@@ -1,13 +1,16 @@
-//! Who is next. First come, first served; the one place to change when that is not fair enough.
+//! The schedule under a lock, and threads that wait for their turn at it.
 
 use std::{
-    collections::VecDeque,
     fmt,
     sync::{Condvar, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
-use crate::crypto::kernel::Argon2;
+use super::{
+    order::{Class, Order},
+    schedule::{Lane, Limits, Offer, Reason, Schedule, Taken, Ticket, Waiter},
+};
+use crate::{clock::Stopwatch, crypto::kernel::Argon2};
 
 /// Something to be done by a hash thread.
 pub(super) trait Work: Send {
@@ -15,12 +18,20 @@ pub(super) trait Work: Send {
     fn is_wanted(&self) -> bool;
     /// Does it, and tells whoever waits.
     fn perform(self: Box<Self>, argon2: &mut Argon2);
+    /// Tells whoever waits that it is not done, and when to come back.
+    fn shed(self: Box<Self>, retry: Duration);
+}
+
+impl Waiter for Box<dyn Work> {
+    fn is_wanted(&self) -> bool {
+        self.as_ref().is_wanted()
+    }
 }
 
 /// What a thread is to do.
 pub(super) enum Next {
-    /// This.
-    Work(Box<dyn Work>),
+    /// This; the ticket goes to [`Queue::done`].
+    Work(Box<dyn Work>, Ticket),
     /// Nothing for now: nothing has come for the whole time.
     Idle,
     /// End.
@@ -30,58 +41,136 @@ pub(super) enum Next {
 /// A bounded queue.
 pub(super) struct Queue {
     state: Mutex<State>,
+    /// Wakes threads of the common lane.
     arrival: Condvar,
-    capacity: usize,
+    /// Wakes the thread of the express lane.
+    express: Condvar,
+    /// Threads of the common lane.
+    threads: usize,
+    since: Stopwatch,
 }
 
 struct State {
-    waiting: VecDeque<Box<dyn Work>>,
+    schedule: Schedule<Box<dyn Work>>,
+    /// Threads of the common lane that are at work.
+    busy: usize,
     closed: bool,
 }
 
 impl Queue {
-    /// An empty queue that holds `capacity` jobs at most.
-    pub(super) fn new(capacity: usize) -> Self {
-        let state = State { waiting: VecDeque::new(), closed: false };
-        Self { state: Mutex::new(state), arrival: Condvar::new(), capacity }
+    /// An empty queue.
+    pub(super) fn new(limits: Limits) -> Self {
+        Self {
+            state: Mutex::new(State { schedule: Schedule::new(limits), busy: 0, closed: false }),
+            arrival: Condvar::new(),
+            express: Condvar::new(),
+            threads: limits.threads,
+            since: Stopwatch::start(),
+        }
     }
 
-    /// Appends `work`; false where the queue is full or closed.
-    pub(super) fn push(&self, work: Box<dyn Work>) -> bool {
+    /// Lets `work` wait, which is thought to take `cost`.
+    ///
+    /// # Errors
+    /// When there may be room, where there is none or the time would not do.
+    pub(super) fn push(
+        &self,
+        order: Order,
+        cost: Duration,
+        work: Box<dyn Work>,
+    ) -> Result<(), Duration> {
+        let now = self.now();
         let mut state = self.lock();
-        if state.waiting.len() >= self.capacity {
-            // Those whose callers have gone must not keep others out.
-            state.waiting.retain(|work| work.is_wanted());
+        if state.closed {
+            return Err(Duration::ZERO);
         }
-        if state.closed || state.waiting.len() >= self.capacity {
-            return false;
-        }
-        state.waiting.push_back(work);
-        report(&state);
+        let offer = state.schedule.offer(order, micros(cost), now, work);
+        report(&state.schedule);
+        self.call_express(&state);
         drop(state);
-        self.arrival.notify_one();
-        true
+        match offer {
+            Offer::Queued(out) => {
+                self.arrival.notify_one();
+                if let Some((class, work)) = out {
+                    count_shed(Reason::PushedOut, class);
+                    work.shed(cost);
+                }
+                Ok(())
+            }
+            Offer::Refused { reason, retry } => {
+                count_shed(reason, order.class);
+                Err(Duration::from_micros(retry))
+            }
+        }
     }
 
     /// The next job that somebody still waits for, waiting `patience` for it at most.
-    pub(super) fn next(&self, patience: Duration) -> Next {
+    pub(super) fn next(&self, lane: Lane, patience: Duration) -> Next {
         let mut state = self.lock();
         loop {
-            while let Some(work) = state.waiting.pop_front() {
-                report(&state);
-                if work.is_wanted() {
-                    return Next::Work(work);
+            let (mut overdue, mut gone) = (Vec::new(), Vec::new());
+            // The express lane is for what no thread of the common one is free for.
+            let taken = if lane == Lane::Common || state.busy >= self.threads {
+                state.schedule.take(lane, self.now(), &mut overdue, &mut gone)
+            } else {
+                None
+            };
+            if taken.is_some() && lane == Lane::Common {
+                state.busy += 1;
+                self.call_express(&state);
+            }
+            if taken.is_some() || !overdue.is_empty() || !gone.is_empty() {
+                report(&state.schedule);
+                drop(state);
+                settle(overdue, &gone);
+                if let Some(Taken { item, ticket, class, waited }) = taken {
+                    let waited = Duration::from_micros(waited).as_secs_f64();
+                    metrics::histogram!("countersign_hash_wait_seconds", "class" => class.label())
+                        .record(waited);
+                    return Next::Work(item, ticket);
                 }
+                state = self.lock();
+                continue;
             }
             if state.closed {
                 return Next::Closed;
             }
-            let waited = self.arrival.wait_timeout(state, patience);
-            let (after, timed_out) = waited.unwrap_or_else(PoisonError::into_inner);
-            state = after;
-            if timed_out.timed_out() && state.waiting.is_empty() && !state.closed {
+            let timed_out;
+            (state, timed_out) = self.wait(state, lane, patience);
+            if timed_out && state.schedule.total() == 0 && !state.closed {
                 return Next::Idle;
             }
+        }
+    }
+
+    fn wait<'a>(
+        &'a self,
+        state: MutexGuard<'a, State>,
+        lane: Lane,
+        patience: Duration,
+    ) -> (MutexGuard<'a, State>, bool) {
+        let bell = match lane {
+            Lane::Common => &self.arrival,
+            Lane::Express => &self.express,
+        };
+        let waited = bell.wait_timeout(state, patience);
+        let (state, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
+        (state, timeout.timed_out())
+    }
+
+    /// Wakes the express lane where there is something for it.
+    fn call_express(&self, state: &State) {
+        if state.busy >= self.threads && state.schedule.has_fresh() {
+            self.express.notify_one();
+        }
+    }
+
+    /// The end of a job of a thread of `lane`, which took `spent`.
+    pub(super) fn done(&self, lane: Lane, ticket: &Ticket, spent: Duration) {
+        let mut state = self.lock();
+        state.schedule.done(ticket, micros(spent));
+        if lane == Lane::Common {
+            state.busy = state.busy.saturating_sub(1);
         }
     }
 
@@ -89,15 +178,20 @@ impl Queue {
     pub(super) fn close(&self) {
         let mut state = self.lock();
         state.closed = true;
-        state.waiting.clear();
-        report(&state);
+        state.schedule.clear();
+        report(&state.schedule);
         drop(state);
         self.arrival.notify_all();
+        self.express.notify_all();
     }
 
     /// Jobs that wait.
     pub(super) fn depth(&self) -> usize {
-        self.lock().waiting.len()
+        self.lock().schedule.total()
+    }
+
+    fn now(&self) -> u64 {
+        micros(self.since.elapsed())
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -106,13 +200,43 @@ impl Queue {
     }
 }
 
+/// Tells those whose time was up, and counts those who have gone.
+fn settle(overdue: Vec<(Class, Box<dyn Work>)>, gone: &[Class]) {
+    for (class, work) in overdue {
+        count_shed(Reason::Expired, class);
+        work.shed(Duration::ZERO);
+    }
+    for class in gone {
+        count_shed(Reason::Gone, *class);
+    }
+}
+
+pub(super) fn micros(span: Duration) -> u64 {
+    u64::try_from(span.as_micros()).unwrap_or(u64::MAX)
+}
+
+fn count_shed(reason: Reason, class: Class) {
+    let reason = match reason {
+        Reason::Full => "full",
+        Reason::Late => "late",
+        Reason::PushedOut => "pushed_out",
+        Reason::Expired => "expired",
+        Reason::Gone => "gone",
+    };
+    metrics::counter!("countersign_hash_shed_total", "reason" => reason, "class" => class.label())
+        .increment(1);
+}
+
 #[expect(clippy::cast_precision_loss, reason = "a queue is far shorter than 2^52")]
-fn report(state: &State) {
-    metrics::gauge!("countersign_hash_queue_depth").set(state.waiting.len() as f64);
+fn report(schedule: &Schedule<Box<dyn Work>>) {
+    for class in Class::ALL {
+        metrics::gauge!("countersign_hash_queue_depth", "class" => class.label())
+            .set(schedule.depth(class) as f64);
+    }
 }
 
 impl fmt::Debug for Queue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Queue").field("capacity", &self.capacity).finish_non_exhaustive()
+        f.debug_struct("Queue").finish_non_exhaustive()
     }
 }

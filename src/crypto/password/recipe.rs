@@ -14,6 +14,7 @@ use crate::{
     clock::Stopwatch,
     config::PasswordConfig,
     crypto::{
+        hasher::Weight,
         imported::Imported,
         kernel::{Argon2, Cost, Variant, Version},
         opaque::sha256,
@@ -124,6 +125,16 @@ impl Recipe {
             }
         };
         Ok(Stored::Argon2 { hash, pepper })
+    }
+
+    /// How much work it is to make a hash, or to verify this one with a wrong password.
+    pub(super) fn weight(&self, stored: Option<&Stored>) -> Weight {
+        let present = work(&self.present);
+        match stored {
+            None => Weight::Exact(present),
+            Some(Stored::Argon2 { hash, .. }) => Weight::Exact(present.max(work(&hash.cost))),
+            Some(Stored::Imported(imported)) => Weight::Rough(present.max(imported.work())),
+        }
     }
 
     pub(super) fn hash(

@@ -1,7 +1,12 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::config::Kernel;
+use crate::{
+    config::Kernel,
+    crypto::hasher::{Class, Share},
+};
+
+const ORDER: Order = Order { share: Share::of(1), class: Class::Stranger };
 
 fn config() -> PasswordConfig {
     PasswordConfig {
@@ -9,6 +14,7 @@ fn config() -> PasswordConfig {
         passes: 1,
         threads: 1,
         queue: 16,
+        nice: 0,
         kernel: Kernel::Fast,
         pepper: None,
         previous_peppers: Vec::new(),
@@ -39,22 +45,22 @@ const STALE: Verdict = Verdict::Right { stale: true };
 #[tokio::test]
 async fn a_hash_has_the_phc_form_and_fits_its_password_only() {
     let it = passwords(&config());
-    let hash = it.hash(&password("right")).await.unwrap();
+    let hash = it.hash(ORDER, &password("right")).await.unwrap();
     let text = hash.expose();
     let fields: Vec<_> = text.split('$').collect();
     assert_eq!(fields[..4], ["", "argon2id", "v=19", "m=64,t=1,p=1"], "{text}");
     assert_eq!((fields[4].len(), fields[5].len(), fields.len()), (22, 43, 6), "{text}");
-    assert_eq!(it.verify(&password("right"), Some(&hash)).await.unwrap(), FRESH);
-    assert_eq!(it.verify(&password("wrong"), Some(&hash)).await.unwrap(), Verdict::Wrong);
-    assert_eq!(it.verify(&password("right"), None).await.unwrap(), Verdict::Wrong);
+    assert_eq!(it.verify(ORDER, &password("right"), Some(&hash)).await.unwrap(), FRESH);
+    assert_eq!(it.verify(ORDER, &password("wrong"), Some(&hash)).await.unwrap(), Verdict::Wrong);
+    assert_eq!(it.verify(ORDER, &password("right"), None).await.unwrap(), Verdict::Wrong);
     assert!(!format!("{hash:?}").contains(fields[5]));
 }
 
 #[tokio::test]
 async fn every_hash_has_its_own_salt() {
     let it = passwords(&config());
-    let one = it.hash(&password("same")).await.unwrap();
-    let other = it.hash(&password("same")).await.unwrap();
+    let one = it.hash(ORDER, &password("same")).await.unwrap();
+    let other = it.hash(ORDER, &password("same")).await.unwrap();
     assert_ne!(one.expose(), other.expose());
 }
 
@@ -69,33 +75,36 @@ async fn long_passwords_and_nul_count_to_the_last_character() {
         ("a\0".to_owned(), "a".to_owned()),
         (" a".to_owned(), "a".to_owned()),
     ] {
-        let hash = it.hash(&password(&right)).await.unwrap();
-        assert_eq!(it.verify(&password(&right), Some(&hash)).await.unwrap(), FRESH);
-        assert_eq!(it.verify(&password(&wrong), Some(&hash)).await.unwrap(), Verdict::Wrong);
+        let hash = it.hash(ORDER, &password(&right)).await.unwrap();
+        assert_eq!(it.verify(ORDER, &password(&right), Some(&hash)).await.unwrap(), FRESH);
+        assert_eq!(it.verify(ORDER, &password(&wrong), Some(&hash)).await.unwrap(), Verdict::Wrong);
     }
 }
 
 #[tokio::test]
 async fn other_parameters_fit_and_are_stale() {
-    let hash = passwords(&config()).hash(&password("right")).await.unwrap();
+    let hash = passwords(&config()).hash(ORDER, &password("right")).await.unwrap();
     for other in [
         PasswordConfig { memory_kib: 128, ..config() },
         PasswordConfig { memory_kib: 32, ..config() },
         PasswordConfig { passes: 2, ..config() },
     ] {
         let it = passwords(&other);
-        assert_eq!(it.verify(&password("right"), Some(&hash)).await.unwrap(), STALE);
-        assert_eq!(it.verify(&password("wrong"), Some(&hash)).await.unwrap(), Verdict::Wrong);
+        assert_eq!(it.verify(ORDER, &password("right"), Some(&hash)).await.unwrap(), STALE);
+        assert_eq!(
+            it.verify(ORDER, &password("wrong"), Some(&hash)).await.unwrap(),
+            Verdict::Wrong
+        );
     }
     // The kernel makes no difference.
     let it = passwords(&PasswordConfig { kernel: Kernel::Portable, ..config() });
-    assert_eq!(it.verify(&password("right"), Some(&hash)).await.unwrap(), FRESH);
+    assert_eq!(it.verify(ORDER, &password("right"), Some(&hash)).await.unwrap(), FRESH);
 }
 
 #[tokio::test]
 async fn peppers_rotate() {
     let verdict = async |config: &PasswordConfig, hash: &PasswordHash| {
-        passwords(config).verify(&password("right"), Some(hash)).await.unwrap()
+        passwords(config).verify(ORDER, &password("right"), Some(hash)).await.unwrap()
     };
     let bare = config();
     let first = PasswordConfig { pepper: Some(pepper("one")), ..config() };
@@ -106,8 +115,8 @@ async fn peppers_rotate() {
     };
     let retired =
         PasswordConfig { pepper: None, previous_peppers: vec![pepper("one")], ..config() };
-    let unpeppered = passwords(&bare).hash(&password("right")).await.unwrap();
-    let peppered = passwords(&first).hash(&password("right")).await.unwrap();
+    let unpeppered = passwords(&bare).hash(ORDER, &password("right")).await.unwrap();
+    let peppered = passwords(&first).hash(ORDER, &password("right")).await.unwrap();
     assert!(peppered.expose().contains(",keyid="), "{}", peppered.expose());
 
     assert_eq!(verdict(&first, &unpeppered).await, STALE);
@@ -118,7 +127,7 @@ async fn peppers_rotate() {
     assert_eq!(verdict(&bare, &peppered).await, Verdict::Wrong);
     let stripped = stored(&peppered.expose().replacen(&keyid_of(&peppered), "", 1));
     assert_eq!(verdict(&first, &stripped).await, Verdict::Wrong);
-    let new = passwords(&second).hash(&password("right")).await.unwrap();
+    let new = passwords(&second).hash(ORDER, &password("right")).await.unwrap();
     assert_ne!(keyid_of(&new), keyid_of(&peppered));
     assert_eq!(verdict(&second, &new).await, FRESH);
 }
@@ -166,8 +175,8 @@ async fn imported_hashes_fit_and_are_always_stale() {
     ];
     for (right, text) in FOREIGN_ARGON2.into_iter().chain(others) {
         let hash = PasswordHash::import(text).unwrap();
-        assert_eq!(it.verify(&password(right), Some(&hash)).await.unwrap(), STALE, "{text}");
-        let wrong = it.verify(&password("wrong"), Some(&hash)).await.unwrap();
+        assert_eq!(it.verify(ORDER, &password(right), Some(&hash)).await.unwrap(), STALE, "{text}");
+        let wrong = it.verify(ORDER, &password("wrong"), Some(&hash)).await.unwrap();
         assert_eq!(wrong, Verdict::Wrong, "{text}");
     }
 }
@@ -189,7 +198,7 @@ fn an_import_says_what_is_wrong() {
 #[tokio::test]
 async fn a_hash_that_cannot_be_read_is_wrong_and_nothing_worse() {
     let it = passwords(&config());
-    let good = it.hash(&password("right")).await.unwrap();
+    let good = it.hash(ORDER, &password("right")).await.unwrap();
     let good = good.expose();
     let mut odd = vec![
         String::new(),
@@ -214,7 +223,7 @@ async fn a_hash_that_cannot_be_read_is_wrong_and_nothing_worse() {
     ];
     odd.extend((0..good.len()).map(|cut| good[..cut].to_owned()));
     for text in odd {
-        let verdict = it.verify(&password("right"), Some(&stored(&text))).await.unwrap();
+        let verdict = it.verify(ORDER, &password("right"), Some(&stored(&text))).await.unwrap();
         assert_eq!(verdict, Verdict::Wrong, "{text}");
     }
 }
@@ -222,9 +231,9 @@ async fn a_hash_that_cannot_be_read_is_wrong_and_nothing_worse() {
 #[tokio::test]
 async fn our_own_hashes_may_be_above_the_ceiling() {
     let costly = PasswordConfig { passes: 17, ..config() };
-    let hash = passwords(&costly).hash(&password("right")).await.unwrap();
+    let hash = passwords(&costly).hash(ORDER, &password("right")).await.unwrap();
     let verify = async |config: &PasswordConfig| {
-        passwords(config).verify(&password("right"), Some(&hash)).await.unwrap()
+        passwords(config).verify(ORDER, &password("right"), Some(&hash)).await.unwrap()
     };
     assert_eq!(verify(&costly).await, FRESH);
     assert_eq!(verify(&config()).await, Verdict::Wrong);

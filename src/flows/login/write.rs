@@ -2,8 +2,8 @@
 
 use super::{Outcome, Step, event};
 use crate::{
-    crypto::opaque::Token,
-    db::Query,
+    crypto::{hasher::Class, opaque::Token},
+    db::{Query, Written},
     domain::{audit::Action, factor::STEP_LIFETIME, limits::Limit, ticket::Purpose, user::User},
     error::{Code, Error, Result},
     flows::{
@@ -49,14 +49,26 @@ impl Step<'_> {
             self.assessed.row(cx, Some(user.id), "success")?,
         ]);
         if let Some(hash) = hash.filter(|_| stale) {
-            let fresh = cx.app.passwords.hash(&self.input.password).await?;
-            opening.also([
-                store::credentials::rehash(tenant, user.id, hash, fresh.expose()),
-                cx.record(event(user, Action::PasswordRehashed))?,
-            ]);
+            opening.also(self.rehash(user, hash).await?);
         }
         opening.mint(cx, self.input.client_id.as_deref()).await?;
         opening.write(cx).await.map(Outcome::SignedIn)
+    }
+
+    /// Replaces a hash that is out of date. Where too many wait it can be done another time: who is
+    /// in must not be turned away for that.
+    async fn rehash(&self, user: &User, hash: &str) -> Result<Vec<Query>> {
+        let cx = self.cx;
+        let order = cx.hashing(Class::Known);
+        let fresh = match cx.app.passwords.hash(order, &self.input.password).await {
+            Ok(fresh) => fresh,
+            Err(Error::Busy { .. }) => return Ok(Vec::new()),
+            Err(fault) => return Err(fault),
+        };
+        Ok(vec![
+            store::credentials::rehash(cx.tenant.id, user.id, hash, fresh.expose()),
+            cx.record(event(user, Action::PasswordRehashed))?,
+        ])
     }
 
     /// Begins a second-factor step.
@@ -78,20 +90,18 @@ impl Step<'_> {
             now: cx.now,
             expires_at: cx.now + STEP_LIFETIME,
         };
-        let queries = vec![
-            store::challenges::insert(cx.tenant.id, &new),
+        let must = vec![store::challenges::insert(cx.tenant.id, &new)];
+        let also = vec![
             store::challenges::push_out(cx.tenant.id, user.id, new.id, MAX_STEPS),
             store::attempts::clear(cx.tenant.id, self.subject()),
             cx.record(event(user, Action::LoginChallenged).with("purpose", purpose))?,
             self.assessed.row(cx, Some(user.id), "challenged")?,
         ];
-        cx.app
-            .db
-            .write(queries, |tx, queries| {
-                Box::pin(async move { holds(&tx.pipeline(queries.clone()).await?) })
-            })
-            .await?;
-        Ok(token)
+        // Inserts only while the facts hold; where they do not, the caller looks again.
+        match cx.app.db.write_all(must, also).await? {
+            Written::All => Ok(token),
+            Written::Nothing => Err(overtaken()),
+        }
     }
 
     /// Mails the link to a new password, which is due.
@@ -162,13 +172,4 @@ pub(super) async fn change_password(cx: &Cx, user: &User, mut rows: Vec<Query>) 
         .await?;
     cx.app.mail_due.notify_one();
     Ok(Outcome::ChangePassword { user: user.id })
-}
-
-/// The first statement of a step inserts only while the facts hold. Nothing of it may stay where
-/// they do not, so this is an error; the caller looks again.
-fn holds(counts: &[u64]) -> Result<()> {
-    match counts.first() {
-        Some(1) => Ok(()),
-        _ => Err(overtaken()),
-    }
 }

@@ -371,6 +371,7 @@ pub async fn begin(beginning: &Beginning<'_>) -> Result<(Vec<Query>, Minted)> {
         auth_methods: grantee.auth_methods.to_owned(),
         authenticated_at: grantee.authenticated_at,
         digest: refresh.digest(),
+        holder: grantee.details.holder(grantee.application.id),
         details: serde_json::to_string(grantee.details).doing("keeping a family of tokens")?,
         offline_until: offline.then_some(outliving.lives.absolute),
         now,

@@ -7,6 +7,7 @@ use super::{
     mint::{Confirmation, Details, Grantee},
 };
 use crate::{
+    crypto::opaque::digest_text,
     domain::{
         application::REFRESH_TOKEN,
         oauth::{
@@ -19,7 +20,7 @@ use crate::{
     },
     error::{Context, Result},
     flows::tokens::{self, Minted, Party},
-    id::GrantId,
+    id::{ApplicationId, GrantId, Realm},
     secret::Secret,
     store::grants::Found,
 };
@@ -75,6 +76,15 @@ impl Presented<'_> {
     /// ends: its tokens are of no use to anybody else.
     pub(in crate::flows) fn rotates(&self) -> bool {
         !self.client.application.is_fapi()
+    }
+
+    /// The digest by which the exchange itself knows whose the family has to be; `None`: something
+    /// of it has to be looked at first.
+    pub(in crate::flows) fn holder(&self) -> Option<[u8; 32]> {
+        if !self.rotates() || self.scope.is_some() || !self.resource.is_empty() {
+            return None;
+        }
+        Some(holder(self.client.application.id, self.ox.realm(), &self.confirmation))
     }
 
     /// Whether it may have what it wants of a family of its own.
@@ -151,6 +161,20 @@ impl Presented<'_> {
             scope: scope.to_string(),
             authorization_details: details.authorization_details.clone(),
         })
+    }
+}
+
+/// The digest of an application in a realm that shows these keys.
+fn holder(application: ApplicationId, realm: Realm, keys: &Confirmation) -> [u8; 32] {
+    let (application, realm) = (application.to_string(), realm.to_string());
+    let of = |key: &Option<String>| key.clone().unwrap_or_default();
+    digest_text(&["holder", &application, &realm, &of(&keys.jkt), &of(&keys.x5t_s256)])
+}
+
+impl Details {
+    /// The digest of who may refresh the tokens of a family that an application holds.
+    pub(super) fn holder(&self, application: ApplicationId) -> [u8; 32] {
+        holder(application, self.realm, &self.confirmation)
     }
 }
 

@@ -10,7 +10,10 @@ use futures_util::future::try_join_all;
 
 use super::{Input, Outcome, Visit};
 use crate::{
-    crypto::opaque::digest_text,
+    crypto::{
+        hasher::{Class, Order, Share},
+        opaque::digest_text,
+    },
     domain::{
         email::Email,
         guessing::{self, Count, MAX_FAILURES},
@@ -164,14 +167,15 @@ pub(super) async fn sign_in(visit: &Visit, input: &Input) -> Result<Outcome> {
 }
 
 /// Looks at the password in each tenant where the account need not wait. What is not looked at is
-/// made up for by work that leads nowhere.
+/// made up for by work that leads nowhere. All of it is at the expense of those who name no tenant:
+/// how busy a tenant is must not tell whether an address has an account there.
 async fn look(visit: &Visit, input: &Input, candidates: Vec<Candidate>) -> Result<Vec<Tried>> {
     let hashes = candidates.len().max(HASHES);
     let mut tried = Vec::new();
     for candidate in candidates {
         let cx = visit.cx(parsed(visit, candidate)?);
         let input = input.in_tenant(visit, cx.tenant.id);
-        match login::look(&cx, &input, Occasion::SignIn).await {
+        match login::look_for(&cx, &input, Occasion::SignIn, Share::NO_TENANT).await {
             Ok(looked) => tried.push(Tried { cx, input, looked }),
             // Nor where that tenant wants a captcha, which is not asked for before it is known whose.
             Err(Error::Throttled { .. }) => {}
@@ -181,7 +185,8 @@ async fn look(visit: &Visit, input: &Input, candidates: Vec<Candidate>) -> Resul
         }
     }
     for _ in tried.len()..hashes {
-        visit.app.passwords.verify(&input.password, None).await?;
+        let order = Order { share: Share::NO_TENANT, class: Class::Stranger };
+        visit.app.passwords.verify(order, &input.password, None).await?;
     }
     Ok(tried)
 }

@@ -6,7 +6,7 @@
 use super::{Opened, prepare};
 use crate::{
     crypto::opaque::{Token, digest_text},
-    db::Query,
+    db::{Query, Written},
     domain::{agent, session::Persistence, token::Client, user::User},
     error::{Code, Error, Result},
     flows::{
@@ -138,34 +138,52 @@ impl Opening {
     /// fails.
     pub async fn write(self, cx: &Cx) -> Result<SignedIn> {
         let told = self.notice.is_some();
-        let (count, mut queries) = (self.must.len(), self.must);
-        queries.extend(self.rows);
+        let mut rows = self.rows;
         // A browser is in one session of a tenant: the one that its cookie had is replaced. A client
         // that is handed tokens gets no cookie.
         if let (Some(shown), None) = (cx.caller.session, &self.signed_in.tokens) {
             let new = self.signed_in.session.id;
-            queries.extend(store::session_clients::replace(cx.tenant.id, shown, new));
+            rows.extend(store::session_clients::replace(cx.tenant.id, shown, new));
         }
-        let input = (cx.clone(), (count, queries), self.notice);
-        cx.app
-            .db
-            .write(input, |tx, (cx, (count, queries), notice)| {
-                Box::pin(async move {
-                    let mut queries = queries.clone();
-                    if let Some(notice) = notice {
-                        queries.extend(disavowal::due(tx, cx, notice).await?);
-                    }
-                    let counts = tx.pipeline(queries).await?;
-                    let held = counts.iter().take(*count).all(|changed| *changed == 1);
-                    if held { Ok(()) } else { Err(overtaken()) }
-                })
-            })
-            .await?;
+        match self.notice {
+            // Whether a network is new has to be looked at in between.
+            Some(notice) if notice.looks(cx) => {
+                write_looking(cx, (self.must, rows), notice).await?;
+            }
+            notice => {
+                rows.extend(notice.into_iter().flat_map(Notice::into_rows));
+                if cx.app.db.write_all(self.must, rows).await? == Written::Nothing {
+                    return Err(overtaken());
+                }
+            }
+        }
         if told {
             cx.app.mail_due.notify_one();
         }
         Ok(self.signed_in)
     }
+}
+
+/// Writes everything, or nothing, and a notice where it turns out to be due.
+async fn write_looking(
+    cx: &Cx,
+    (must, rows): (Vec<Query>, Vec<Query>),
+    notice: Notice,
+) -> Result<()> {
+    let count = must.len();
+    let queries: Vec<Query> = must.into_iter().chain(rows).collect();
+    cx.app
+        .db
+        .write((cx.clone(), (count, queries), notice), |tx, (cx, (count, queries), notice)| {
+            Box::pin(async move {
+                let mut queries = queries.clone();
+                queries.extend(disavowal::due(tx, cx, notice).await?);
+                let counts = tx.pipeline(queries).await?;
+                let held = counts.iter().take(*count).all(|changed| *changed == 1);
+                if held { Ok(()) } else { Err(overtaken()) }
+            })
+        })
+        .await
 }
 
 /// Says that what was read no longer holds: somebody was faster. Nothing was written; the caller

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use countersign::{
     config::Config,
-    crypto::password::PasswordHash,
+    crypto::{hasher::Class, password::PasswordHash},
     db::sql,
     domain::{
         password::Password,
@@ -562,7 +562,9 @@ async fn shape_comes_before_the_account() {
 async fn a_password_is_a_string_and_nothing_else() {
     let (world, acme, _) = world_with_grace().await;
     let digits = Password::parse("123456789012345678").unwrap();
-    let numeric = users::Credential::Imported(world.app.passwords.hash(&digits).await.unwrap());
+    let order = acme.hashing(Class::Known);
+    let numeric =
+        users::Credential::Imported(world.app.passwords.hash(order, &digits).await.unwrap());
     world.user_with(&acme, "digits@example.com", Some(numeric), true).await;
     let tricks = [
         json!(0),

@@ -12,6 +12,7 @@ fn recipe(memory_kib: u32) -> Recipe {
         passes: 2,
         threads: 1,
         queue: 1,
+        nice: 0,
         kernel: Kernel::Portable,
         pepper: None,
         previous_peppers: Vec::new(),

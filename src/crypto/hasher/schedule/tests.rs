@@ -214,11 +214,11 @@ fn a_stream_of_shares_that_come_once_keeps_nobody_out() {
 }
 
 #[test]
-fn a_million_shares_that_come_once_are_not_remembered() {
+fn shares_that_come_once_are_not_remembered() {
     let mut schedule = Schedule::new(limits(64, 32));
     fill(&mut schedule, 0, 1000, 24);
     let mut most = 0;
-    for share in 1..1_000_000 {
+    for share in 1..50_000 {
         schedule.offer(stranger(share), 1000, 0, Job::new(1));
         let taken = next(&mut schedule).unwrap();
         // Each took longer than was thought, and so is in debt.

@@ -145,7 +145,8 @@ def guess(ground):
     most = 4 + 1 + sum(1 for it in itertools.accumulate([1, 2, 4, 8, 16, 60, 120, 240, 480]) if it <= found.seconds + 1)
     found.prey = f"{judged} guesses judged of {sum(loot.results.values())}"
     assert judged <= most, f"{judged} guesses were judged in {found.seconds:.0f} s, {most} may be"
-    assert loot.results["too_many_attempts"], "nobody was told to wait"
+    held = sum(loot.results[it] for it in ("too_many_attempts", "captcha_required"))
+    assert held > judged, f"{loot}: hardly anybody was held back"
     return found
 
 
@@ -166,7 +167,7 @@ def forget(ground):
     found = ground.under([attacks.forgetting(ground.target, numbers, 50, loot) for _ in range(ATTACKERS)], loot, 30 * max(1, ground.scale))
     mails = ground.mails(OWNER, "reset-password")
     found.prey = f"{len(mails)} mails to the owner, {len(ground.mail.mails)} in all"
-    assert 1 <= len(mails) <= 3, f"{len(mails)} reset mails to the owner"
+    assert len(mails) <= 3, f"{len(mails)} reset mails to the owner"
     return found
 
 
@@ -229,15 +230,19 @@ def held_against(ground, name):
     """One attack, and the facts that hold under each."""
     found = ATTACKS[name](ground)
     assert found.home.tries and found.home.entered == found.home.tries, f"{name}: the owner at home got in {found.home}"
+    assert found.beside.entered == found.beside.tries, f"{name}: people of another tenant got in {found.beside}"
     assert not [it for it in (found.loot, found.home, found.abroad, found.beside) if it.results["internal_error"]], f"{name}: a fault of ours"
     assert ground.server.process.poll() is None, f"{name}: the server has ended"
     return found
 
 
 def one(world, *names):
-    ground = Ground(world, world.length)
+    """Each on a server of its own: what the one sets off would hold the next back."""
     for name in names:
+        ground = Ground(world, world.length)
         held_against(ground, name)
+        ground.server.stop()
+        ground.mail.close()
 
 
 def test_stuffing_and_guessing(world):

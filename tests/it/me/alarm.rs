@@ -37,8 +37,8 @@ async fn robbed(
     let (acme, user, _) = grace(world).await;
     world.advance(DAY);
     let mut thief = world.client_at("198.51.100.7");
-    thief.agent =
-        "Mozilla/5.0 (X11; Linux x86_64; rv:130.0) Gecko/20100101 Firefox/130.0".to_owned();
+    "Mozilla/5.0 (X11; Linux x86_64; rv:130.0) Gecko/20100101 Firefox/130.0"
+        .clone_into(&mut thief.agent);
     assert_eq!(thief.login("acme", GRACE, PASSWORD).await.data()["status"], "success");
     let session = thief.get("/api/v1/me/session").await.data();
     super::carry(&mut thief, &session);
@@ -237,7 +237,7 @@ async fn who_has_lost_the_address_again_has_no_say_any_more() {
     dig_in(&world, &mut thief, "the address").await;
     // A sign-in of the owner's, of which the thief is told now.
     let mut owner = world.client_at("203.0.113.9");
-    owner.agent = "curl/8".to_owned();
+    "curl/8".clone_into(&mut owner.agent);
     owner.login("acme", "thief@example.org", PASSWORD).await.data();
     let of_thief = token(&world, "thief@example.org").await;
     let mails = world.inbox(GRACE).await;

@@ -20,6 +20,7 @@ mod audit;
 mod breached;
 mod cli;
 mod faults;
+mod fuzzed;
 mod guessing;
 mod jobs;
 mod jose;

@@ -90,12 +90,8 @@ async fn full(world: &World, slug: &str) -> (Cx, Rows) {
     let mut client = world.client();
     client.login(slug, GRACE, "wrong horse battery staple").await.refused(401);
     client.login(slug, GRACE, PASSWORD).await.data();
-    let registration = json!({
-        "email": NEW,
-        "password": PASSWORD,
-        "first_name": "N",
-        "last_name": "N",
-    });
+    let registration =
+        json!({"email": NEW, "password": PASSWORD, "first_name": "N", "last_name": "N"});
     client.api(slug, "register", &registration).await.data();
     client.api(slug, "password/forgot", &json!({"email": GRACE})).await.data();
     world.execute(sql("DELETE FROM outbox WHERE kind <> 'reset_password'")).await;

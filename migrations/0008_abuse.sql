@@ -24,6 +24,7 @@ CREATE TABLE sign_ins (
     PRIMARY KEY (tenant_id, id)
 );
 CREATE INDEX sign_ins_at ON sign_ins (at);
+CREATE INDEX sign_ins_user ON sign_ins (tenant_id, user_id) WHERE user_id IS NOT NULL;
 
 -- What is going on: raised by the look at the last minutes, over by itself.
 CREATE TABLE alarms (

@@ -42,6 +42,7 @@ pub fn rows(cx: &Cx, user: &User, event: Event) -> Result<Vec<Query>> {
         store::grants::end_all(tenant, id),
         store::consents::forget_all(tenant, id),
         store::email_changes::forget_all(tenant, id),
+        store::sign_ins::forget(tenant, id),
         store::disavowals::forget_all(tenant, id),
         store::disavowals::forget_networks(tenant, id),
         store::tickets::void_of_user(tenant, id, cx.now),

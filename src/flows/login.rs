@@ -294,6 +294,7 @@ fn known(cx: &Cx, search: &Search, found: &Found) -> Known {
             network_limit,
             wide: found.wide_count,
         },
+        user: found.user.as_ref().map(|user| user.id),
         account: search.account,
         network: search.network,
     }

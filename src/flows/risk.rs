@@ -68,6 +68,8 @@ pub struct Known {
     pub known_device: bool,
     /// What has been counted.
     pub counts: Counts,
+    /// The account, where there is one.
+    pub user: Option<UserId>,
     /// The address, as a digest.
     pub account: [u8; 32],
     /// The client's network, or the application that asks for its users, as a digest.
@@ -125,7 +127,7 @@ pub async fn admit(
     let assessed = Assessed { signals, verdict, account: known.account, network: known.network };
     let Some(refusal) = refusal else { return Ok(assessed) };
     metrics::counter!("countersign_throttled_total", "verdict" => verdict.as_str()).increment(1);
-    cx.app.notes.add(assessed.row(cx, None, "stopped")?);
+    cx.app.notes.add(assessed.row(cx, known.user, "stopped")?);
     Err(refusal)
 }
 

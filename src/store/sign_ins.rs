@@ -61,6 +61,11 @@ pub fn insert(tenant: TenantId, new: New) -> Query {
     .bind(new.request_id)
 }
 
+/// Forgets those of an account.
+pub fn forget(tenant: TenantId, user: UserId) -> Query {
+    sql("DELETE FROM sign_ins WHERE tenant_id = $1 AND user_id = $2").bind(tenant).bind(user)
+}
+
 /// What came of strangers' tries in a tenant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OfTenant {

@@ -22,6 +22,7 @@ mod breached;
 mod cli;
 mod fairness;
 mod faults;
+mod fuzzed;
 mod guessing;
 mod jobs;
 mod jose;

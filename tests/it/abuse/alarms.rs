@@ -177,7 +177,10 @@ async fn an_operator_sees_why_something_was_asked() {
         of_grace.iter().map(|it| (it.outcome.as_str(), it.verdict.as_str(), it.user)).collect();
     assert_eq!(
         told,
-        [("success", "captcha_solved", Some(grace.id)), ("stopped", "captcha_required", None)]
+        [
+            ("success", "captcha_solved", Some(grace.id)),
+            ("stopped", "captcha_required", Some(grace.id))
+        ]
     );
     let of_network = risk::Wanted { network: Some("198.51.0.7".into()), ..risk::Wanted::default() };
     assert_eq!(world.sign_ins(&acme, of_network).await.len(), 1);

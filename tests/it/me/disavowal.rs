@@ -237,7 +237,7 @@ async fn who_has_lost_the_address_again_has_no_say_any_more() {
     dig_in(&world, &mut thief, "the address").await;
     // A sign-in of the owner's, of which the thief is told now.
     let mut owner = world.client_at("203.0.113.9");
-    owner.agent = "curl/8".to_owned();
+    "curl/8".clone_into(&mut owner.agent);
     owner.login("acme", "thief@example.org", PASSWORD).await.data();
     let of_thief = token(&world, "thief@example.org").await;
     let mails = world.inbox(GRACE).await;

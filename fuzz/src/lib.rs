@@ -142,7 +142,7 @@ fn hash(data: &[u8]) {
     let Ok(text) = from_utf8(data) else { return };
     if let Ok(hash) = PasswordHash::import(text) {
         assert_eq!(hash.expose(), text);
-        assert!(text.len() < 4096 && text.is_ascii(), "{text:?}");
+        assert!(text.len() < 4096, "{text:?}");
     }
 }
 

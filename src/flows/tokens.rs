@@ -269,7 +269,7 @@ impl Shown<'_> {
     /// does not judge itself: whoever shows it asks for no more and no less than it stands for.
     async fn exchange_at_once(&self) -> Result<AtOnce> {
         let holder = match self.party {
-            Party::Own(client_id) => Some(own_holder(client_id)),
+            Party::Own(client_id) => Some((client_id.to_owned(), own_holder(client_id))),
             Party::Application(presented) => presented.holder(),
         };
         let Some(holder) = holder else { return Ok(AtOnce::NotYet(None)) };
@@ -304,7 +304,7 @@ impl Shown<'_> {
     }
 
     /// The successor, and what exchanges the token for it.
-    fn rotation(&self, holder: Option<[u8; 32]>) -> Result<(RefreshToken, Rotation)> {
+    fn rotation(&self, holder: Option<(String, [u8; 32])>) -> Result<(RefreshToken, Rotation)> {
         let salt = self.app.entropy.bytes()?;
         let next = self.token.successor(&self.app.master_key, &salt)?;
         let (shown, digest) = (self.token.digest(), next.digest());

@@ -239,8 +239,8 @@ pub struct Rotation {
     pub next: [u8; 32],
     /// What the successor follows from, together with the token itself.
     pub salt: [u8; 32],
-    /// Who shows it, where that is compared here.
-    pub holder: Option<[u8; 32]>,
+    /// Who shows it, by name and digest, where that is compared here.
+    pub holder: Option<(String, [u8; 32])>,
     /// When.
     pub now: Timestamp,
 }
@@ -250,7 +250,7 @@ pub struct Rotation {
 pub fn rotate(tenant: TenantId, rotation: &Rotation) -> Query {
     sql("UPDATE grants SET previous_digest = digest, digest = $4, salt = $5, rotated_at = $6 \
          WHERE tenant_id = $1 AND id = $2 AND digest = $3 AND expires_at > $6 \
-           AND ($7 IS NULL OR holder = $7) AND EXISTS \
+           AND ($7 IS NULL OR (holder = $7 AND client_id = $8)) AND EXISTS \
              (SELECT 1 FROM users u \
               JOIN tenants t ON t.id = u.tenant_id JOIN partners p ON p.id = t.partner_id \
               LEFT JOIN sessions s ON s.tenant_id = u.tenant_id AND s.id = grants.session_id \
@@ -266,7 +266,8 @@ pub fn rotate(tenant: TenantId, rotation: &Rotation) -> Query {
     .bind(rotation.next)
     .bind(rotation.salt)
     .bind(rotation.now)
-    .bind(rotation.holder)
+    .bind(rotation.holder.as_ref().map(|(_, digest)| *digest))
+    .bind(rotation.holder.as_ref().map(|(client_id, _)| client_id.clone()))
 }
 
 /// Takes an exchange back of which nobody has heard: the token is the family's current one again,

@@ -78,13 +78,15 @@ impl Presented<'_> {
         !self.client.application.is_fapi()
     }
 
-    /// The digest by which the exchange itself knows whose the family has to be; `None`: something
-    /// of it has to be looked at first.
-    pub(in crate::flows) fn holder(&self) -> Option<[u8; 32]> {
+    /// The name and the digest by which the exchange itself knows whose the family has to be;
+    /// `None`: something of it has to be looked at first.
+    pub(in crate::flows) fn holder(&self) -> Option<(String, [u8; 32])> {
         if !self.rotates() || self.scope.is_some() || !self.resource.is_empty() {
             return None;
         }
-        Some(holder(self.client.application.id, self.ox.realm(), &self.confirmation))
+        let application = &self.client.application;
+        let digest = holder(application.id, self.ox.realm(), &self.confirmation);
+        Some((application.client_id.clone(), digest))
     }
 
     /// Whether it may have what it wants of a family of its own.

@@ -61,7 +61,6 @@ impl Notice {
     }
 
     /// The rows of a notice that is due unless there are too many already.
-    #[must_use]
     pub fn into_rows(self) -> [Query; 3] {
         self.rows
     }

@@ -58,7 +58,8 @@ impl Signals {
         [
             weigh(self.tenant_alarm, 60),
             weigh(self.network_alarm, 60),
-            weigh(self.known_bad_pair, 60),
+            // Less than enough alone: an old password that is still stored on two devices is one, too.
+            weigh(self.known_bad_pair, 40),
             weigh(self.account_failures >= 3, 10),
             weigh(self.network_failures >= 20, 20),
             weigh(self.network_failures >= 40, 20),

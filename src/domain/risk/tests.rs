@@ -78,14 +78,17 @@ fn a_tenant_may_always_ask_or_never() {
 }
 
 #[test]
-fn each_alarm_and_a_pair_that_is_tried_again_are_enough_alone() {
+fn an_alarm_is_enough_alone_and_a_pair_that_is_tried_again_is_not() {
     for signals in [
         Signals { tenant_alarm: true, ..Signals::default() },
         Signals { network_alarm: true, ..Signals::default() },
-        Signals { known_bad_pair: true, ..Signals::default() },
+        Signals { known_bad_pair: true, account_failures: 3, ..Signals::default() },
     ] {
         assert!(signals.score() >= SUSPICIOUS, "{signals:?}");
     }
+    // An old password that is still stored on two devices.
+    let stored = Signals { known_bad_pair: true, account_failures: 2, ..Signals::default() };
+    assert!(stored.score() < SUSPICIOUS);
     let clumsy = Signals { account_failures: 4, network_failures: 25, ..Signals::default() };
     assert!(clumsy.score() < SUSPICIOUS);
 }

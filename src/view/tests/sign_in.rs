@@ -5,7 +5,7 @@ use super::{
         PageFrame, View,
         pages::{
             FormPostPage, ProtocolErrorPage,
-            captcha::{CaptchaShown, WidgetShown},
+            captcha::CaptchaShown,
             lost::{LostPage, Way},
             mails::*,
             sign_in::*,
@@ -31,16 +31,6 @@ fn around(text: &str, full: bool) -> Around {
 fn application(text: &str) -> ApplicationShown {
     let logo = brand(text).shown("a-logo.png", (10, 10));
     ApplicationShown { name: text.to_owned(), logo: Some(logo) }
-}
-
-/// The captcha of a provider.
-fn widget(text: &str) -> CaptchaShown {
-    CaptchaShown::Widget(WidgetShown {
-        class: "h-captcha",
-        site_key: text.to_owned(),
-        script: "https://captcha.example.com/api.js",
-        sources: "https://captcha.example.com",
-    })
 }
 
 /// Every page, each text of it being `text`.
@@ -84,7 +74,7 @@ pub(super) fn samples(
         last_name: own(),
         min_length: 15,
         faults: faults(text, full),
-        captcha: full.then(|| widget(text)),
+        captcha: full.then(|| CaptchaShown::Puzzle(own())),
     };
     let lost = LostPage { title: own(), text: own(), ways: vec![way(), way()] };
     let mut found = vec![

@@ -415,6 +415,8 @@ async fn right_passwords_alone_do_not_heap_up_second_factor_steps() {
     let acme = world.tenant("acme", r#"{"mfa": {"required": true}}"#).await;
     world.user(&acme, GRACE).await;
     for _ in 0..9 {
+        // What began at one moment has no order.
+        world.advance(Duration::from_secs(1));
         login(&mut world.client(), PASSWORD).await.data();
     }
     assert_eq!(world.count("SELECT COUNT(*) FROM challenges").await, 5);
@@ -467,10 +469,10 @@ async fn a_damaged_stored_hash_fits_nothing_and_harms_nobody_else() {
     let (world, acme, _) = world_with_grace().await;
     let other = world.user(&acme, "other@example.com").await;
     let odd = ["", "x", "$2b$05$\u{e9}\u{e9}", "$argon2id$v=19$m=4294967295,t=1,p=1$AAAA$AAAA"];
-    for (number, text) in odd.into_iter().enumerate() {
+    for text in odd {
         let change = sql("UPDATE passwords SET hash = $1 WHERE user_id = $2");
         world.execute(change.bind(text).bind(other.id)).await;
-        let mut client = world.client_at(&format!("192.0.2.{number}"));
+        let mut client = world.client();
         let answer = client.login("acme", "other@example.com", PASSWORD).await;
         assert_eq!(answer.refused(401), "invalid_credentials");
         assert_eq!(login(&mut client, PASSWORD).await.data()["status"], "success");

@@ -86,7 +86,7 @@ fn every_wrong_name_and_value_is_told_with_what_is_allowed_and_without_the_value
     ];
     let told = said(&set, &["nothing.here"], &["logo=x", "logo_url"]);
     expect_test::expect![[r#"
-        nothing.here: there is no such setting; here there are: registration, password_policy, sign_in, mfa, passkeys, account, session, auth_api, tokens, oauth, pages, allowed_return_urls, default_locale
+        nothing.here: there is no such setting; here there are: registration, captcha, password_policy, sign_in, mfa, passkeys, account, session, auth_api, tokens, oauth, pages, notices, allowed_return_urls, default_locale
         registration.enabeld: there is no such setting; here there are: enabled, email_verification, approval, captcha, allowed_email_domains, blocked_email_domains, custom_data_schema
         registration.enabled: must be a boolean
         registration.captcha: must be none or proof_of_work

@@ -1,7 +1,7 @@
 //! Captchas: what a browser is shown, and taking its answer once.
 //!
-//! Who makes them is a tenant's choice ([`Captcha`] is the seam): we do, or a provider whom the
-//! tenant has an account with. When they are asked for is decided where it is asked.
+//! Who makes them is a tenant's choice (the trait `Captcha` is the seam): we do, or a provider whom
+//! the tenant has an account with. When they are asked for is decided where it is asked.
 
 use std::time::Duration;
 

@@ -49,26 +49,25 @@ impl Step<'_> {
             self.assessed.row(cx, Some(user.id), "success")?,
         ]);
         if let Some(hash) = hash.filter(|_| stale) {
-            opening.also(self.rehash(user, hash).await?);
+            self.rehash(user, hash, &mut opening).await?;
         }
         opening.mint(cx, self.input.client_id.as_deref()).await?;
         opening.write(cx).await.map(Outcome::SignedIn)
     }
 
-    /// Replaces a hash that is out of date. Where too many wait it can be done another time: who is
-    /// in must not be turned away for that.
-    async fn rehash(&self, user: &User, hash: &str) -> Result<Vec<Query>> {
+    /// Replaces a hash that is out of date; whoever is second in that looks again. Where too many
+    /// wait it can be done another time: who is in must not be turned away for that.
+    async fn rehash(&self, user: &User, hash: &str, opening: &mut Opening) -> Result<()> {
         let cx = self.cx;
         let order = cx.hashing(Class::Known);
         let fresh = match cx.app.passwords.hash(order, &self.input.password).await {
             Ok(fresh) => fresh,
-            Err(Error::Busy { .. }) => return Ok(Vec::new()),
+            Err(Error::Busy { .. }) => return Ok(()),
             Err(fault) => return Err(fault),
         };
-        Ok(vec![
-            store::credentials::rehash(cx.tenant.id, user.id, hash, fresh.expose()),
-            cx.record(event(user, Action::PasswordRehashed))?,
-        ])
+        opening.must(store::credentials::rehash(cx.tenant.id, user.id, hash, fresh.expose()));
+        opening.also([cx.record(event(user, Action::PasswordRehashed))?]);
+        Ok(())
     }
 
     /// Begins a second-factor step.

@@ -123,14 +123,15 @@ pub async fn send_due(app: &App) -> Result<usize> {
         })
         .await?;
     let count = claimed.len();
-    futures_util::future::join_all(claimed.into_iter().map(|mail| deliver(app, mail)))
+    futures_util::future::join_all(claimed.into_iter().map(|mail| deliver(app, mail, now + CLAIM)))
         .await
         .into_iter()
         .collect::<Result<Vec<()>>>()?;
     Ok(count)
 }
 
-async fn deliver(app: &App, mail: Claimed) -> Result<()> {
+/// Sends a mail that is claimed until `until`.
+async fn deliver(app: &App, mail: Claimed, until: Timestamp) -> Result<()> {
     let outcome = match prepare(app, &mail).await {
         Ok(None) => Err(SendFault::never("its tenant was deleted")),
         Ok(Some(ready)) => tokio::time::timeout(PATIENCE, app.mailer.send(&ready))
@@ -157,18 +158,19 @@ async fn deliver(app: &App, mail: Claimed) -> Result<()> {
         }
     };
     metrics::counter!("countersign_mails_total", "result" => result).increment(1);
-    settle(app, &query).await
+    settle(app, &query, until).await
 }
 
 /// Writes down what became of a mail. The mail has left by then: given up too early, this would
-/// have the next node send it once more, so a database that is away for a moment is waited for.
-async fn settle(app: &App, query: &Query) -> Result<()> {
+/// have the next node send it once more, so a database that is away for a moment is waited for, as
+/// long as the mail is ours.
+async fn settle(app: &App, query: &Query, until: Timestamp) -> Result<()> {
     let mut tries = 1;
     loop {
         let result =
             app.db.write(query.clone(), |tx, query| Box::pin(query.clone().execute(tx))).await;
         match result {
-            Err(Error::Busy { .. }) if tries < SETTLE_TRIES => {
+            Err(Error::Busy { .. }) if tries < SETTLE_TRIES && app.clock.now() < until => {
                 tries += 1;
                 tokio::time::sleep(SETTLE_PAUSE).await;
             }

@@ -292,7 +292,12 @@ impl Shown<'_> {
                     // What fails here must cost nobody his token.
                     Err(fault) => {
                         let undo = store::grants::take_back(self.tenant, &rotation, &found);
-                        let _undone = self.app.db.write_all(vec![undo], Vec::new()).await?;
+                        if let Err(error) = self.app.db.write_all(vec![undo], Vec::new()).await {
+                            tracing::error!(
+                                ?error,
+                                "a refresh token that was exchanged for nothing"
+                            );
+                        }
                         Err(fault)
                     }
                 }

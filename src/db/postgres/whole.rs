@@ -68,7 +68,10 @@ impl Postgres {
                 session.discard();
                 return Err(error::slow());
             };
-            if result.is_ok() || !tries.may_go_on(session.trouble, end).await? {
+            // The connection is for others while this waits.
+            let trouble = session.trouble;
+            drop(session);
+            if result.is_ok() || !tries.may_go_on(trouble, end).await? {
                 return result;
             }
         }
@@ -107,7 +110,8 @@ impl Session {
                 Ok(answer) if step.role == Role::Look => rows = answer.rows,
                 Ok(_) => {}
                 // The first error is the true one: behind it a transaction refuses everything.
-                Err(cause) if step.role == Role::Must && is_guard(&cause) && ended.is_ok() => {
+                // Whatever became of the `COMMIT` behind it.
+                Err(cause) if step.role == Role::Must && is_guard(&cause) => {
                     return Ok((rows, Written::Nothing));
                 }
                 Err(cause) => return Err(self.failed(&cause, step.query.text)),
@@ -120,10 +124,14 @@ impl Session {
     }
 
     /// Notes what went wrong. What the server itself has said undid the transaction, so that it may
-    /// be run again; when the connection is lost nobody knows, since the `COMMIT` had been sent.
+    /// be run again; when a connection is lost, this one or that of a pooler behind it, nobody knows,
+    /// since the `COMMIT` had been sent.
     fn failed(&mut self, cause: &tokio_postgres::Error, text: &str) -> crate::error::Error {
         let fault = self.note(cause, text);
-        if cause.as_db_error().is_none() {
+        let is_unknown = cause.code().is_none_or(|state| {
+            state.code().starts_with("08") || *state == SqlState::T_R_STATEMENT_COMPLETION_UNKNOWN
+        });
+        if is_unknown {
             self.trouble = None;
             self.discard();
         } else if self.trouble == Some(Trouble::Lost) {

@@ -5,7 +5,10 @@ use std::time::Duration;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use countersign::{
     crypto::{jose::foreign::thumbprint, opaque::sha256},
-    domain::oauth::ErrorCode,
+    domain::{
+        application::{ApplicationType, Owner},
+        oauth::ErrorCode,
+    },
     flows::oauth::{
         Failure, Ox,
         dpop::{Endpoint, check, fresh_nonce},
@@ -14,7 +17,11 @@ use countersign::{
 use serde_json::{Value, json};
 
 use super::{NOW, at, at_platform, code, signer::Signer};
-use crate::support::{World, together};
+use crate::support::{
+    Client, PASSWORD, World,
+    applications::{CALLBACK, VERIFIER, challenge, encoded, endpoint, request},
+    together,
+};
 
 const URL: &str = "http://localhost:8080/api/v1/auth/tenants/acme/oauth/token";
 
@@ -119,4 +126,58 @@ async fn with_an_access_token_no_nonce_is_demanded_and_a_foreign_one_is_refused(
     claims["jti"] = json!("2");
     let foreign = check(&ox, Some(&signer.proof(&claims)), &endpoint, Some("t")).await;
     assert_eq!(code(foreign), Some(ErrorCode::UseDpopNonce));
+}
+
+/// RFC 9449 §5: of an application that keeps no secret, a refresh token is its key's alone.
+#[tokio::test]
+async fn a_bound_refresh_token_is_of_no_use_with_another_key_or_none() {
+    let world = World::new().await;
+    let acme = world.acme().await;
+    world.user(&acme, "grace@example.com").await;
+    let ox = at(&world, &acme);
+    let more = json!({"redirect_uris": [CALLBACK], "allowed_scopes": ["openid", "offline_access"]});
+    let owner = Owner::Tenant(acme.tenant.id);
+    let made = world.application(owner, ApplicationType::Spa, more).await;
+    let mut browser = world.client();
+    browser.login("acme", "grace@example.com", PASSWORD).await.data();
+    let challenge = challenge();
+    let mut pairs = request(&made, &challenge);
+    pairs[3].1 = "openid offline_access";
+    let code = Client::code(&browser.authorize("acme", &pairs).await);
+    let (own, foreign) = (Signer::new("ES256", "a"), Signer::new("ES256", "b"));
+    let nonce = fresh_nonce(&ox).unwrap();
+    let ask = async |jti: &str, key: Option<&Signer>, pairs: &[(&str, &str)]| {
+        let mut client = world.client();
+        if let Some(key) = key {
+            let mut claims = claims(jti, Some(&nonce));
+            claims["htu"] = json!(format!("{}/token", ox.oauth_base()));
+            let proof = key.proof(&claims);
+            client.headers.insert("dpop", proof.parse().unwrap());
+        }
+        let mut all = vec![("client_id", made.client_id.as_str())];
+        all.extend(pairs);
+        client.post_form(&endpoint("acme", "token"), &encoded(&all)).await
+    };
+    let redeemed = ask(
+        "1",
+        Some(&own),
+        &[
+            ("grant_type", "authorization_code"),
+            ("code", &code),
+            ("redirect_uri", CALLBACK),
+            ("code_verifier", VERIFIER),
+        ],
+    )
+    .await;
+    assert_eq!(redeemed.status, 200, "{}", redeemed.text);
+    let token = redeemed.json()["refresh_token"].as_str().unwrap().to_owned();
+    let refresh = [("grant_type", "refresh_token"), ("refresh_token", token.as_str())];
+    for key in [Some(&foreign), None] {
+        let denied = ask("2", key, &refresh).await.denied(400);
+        assert_eq!(denied, "invalid_dpop_proof", "with a foreign key: {}", key.is_some());
+    }
+    // None of that has used it up.
+    let answer = ask("3", Some(&own), &refresh).await;
+    assert_eq!(answer.status, 200, "{}", answer.text);
+    assert_eq!(answer.json()["token_type"], "DPoP");
 }

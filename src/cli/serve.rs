@@ -34,6 +34,7 @@ use crate::{
     },
     entropy::Entropy,
     error::{Context, Error, Result},
+    flows::notes,
     http, jobs, telemetry,
 };
 
@@ -104,6 +105,9 @@ async fn serve(loaded: &mut Loaded) -> Result<()> {
         }
         if let Some(metrics) = metrics {
             let _ = metrics.await;
+        }
+        if let Err(error) = notes::write_all(&app).await {
+            tracing::warn!(?error, "what waited to be noted is lost");
         }
         app.close().await;
     };

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use crate::{
     app::App,
     clock::Timestamp,
-    db::Tx,
+    db::{Query, Tx},
     domain::audit::{Action, Actor, Event, Target},
     error::{Error, Result},
     flows::{Caller, Cx, fresh_id, record},
@@ -38,6 +38,8 @@ const TENANT_ACCOUNTS: i64 = 20;
 const NETWORK_ACCOUNTS: i64 = 10;
 /// Registrations in a tenant that nobody has proved.
 const REGISTRATIONS: i64 = 100;
+/// Alarms that are written in one transaction.
+const BATCH: usize = 500;
 /// Alarms that are kept in memory at most.
 const MOST: i64 = 10_000;
 
@@ -98,12 +100,28 @@ impl Alarms {
 /// Where the database fails.
 pub async fn watch(app: &App) -> Result<()> {
     let now = app.clock.now();
+    // Where nothing happens, nothing is written.
     let is_due = app
         .db
-        .write(now, |tx, now| Box::pin(store::alarms::take_turn(tx, "alarms", *now, PAUSE)))
-        .await?;
+        .read(now - WINDOW, |tx, since| {
+            Box::pin(store::alarms::is_anything_going_on_all_tenants(tx, *since))
+        })
+        .await?
+        && app
+            .db
+            .write(now, |tx, now| Box::pin(store::alarms::take_turn(tx, "alarms", *now, PAUSE)))
+            .await?;
     if is_due {
-        for alarm in look(app, now).await? {
+        let found = app.db.read(now, |tx, now| Box::pin(found(tx, *now))).await?;
+        let (tenants, networks): (Vec<Alarm>, Vec<Alarm>) =
+            found.into_iter().partition(|alarm| alarm.subject.is_empty());
+        // Networks come and go by the thousand, and are only listed.
+        for batch in networks.chunks(BATCH) {
+            let rows: Vec<Query> =
+                batch.iter().map(|it| store::alarms::raise(it.tenant, it, now)).collect();
+            app.db.write(rows, |tx, rows| Box::pin(tx.pipeline(rows.clone()))).await?;
+        }
+        for alarm in tenants {
             raise(app, alarm, now).await?;
         }
     }
@@ -118,10 +136,6 @@ pub async fn watch(app: &App) -> Result<()> {
         .collect();
     *app.alarms.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(raised);
     Ok(())
-}
-
-async fn look(app: &App, now: Timestamp) -> Result<Vec<Alarm>> {
-    app.db.read(now, |tx, now| Box::pin(found(tx, *now))).await
 }
 
 async fn found(tx: &mut Tx, now: Timestamp) -> Result<Vec<Alarm>> {
@@ -181,10 +195,8 @@ fn alarm(
     }
 }
 
-/// Raises an alarm or lets it go on. A new one of a whole tenant is recorded, and outsiders may be
-/// told; networks come and go by the thousand, and are only listed.
+/// Raises an alarm of a tenant or lets it go on. A new one is recorded, and outsiders may be told.
 async fn raise(app: &App, alarm: Alarm, now: Timestamp) -> Result<()> {
-    let is_of_tenant = alarm.subject.is_empty();
     let request_id = fresh_id::<RequestId>(&app.entropy, now)?.to_string();
     let mut event =
         Event::success(Action::AlarmRaised, Actor::System, Target::Tenant(alarm.tenant))
@@ -198,25 +210,20 @@ async fn raise(app: &App, alarm: Alarm, now: Timestamp) -> Result<()> {
         at: now,
         payload: Value::Object(event.detail.clone()).to_string(),
     };
-    let rows = if is_of_tenant {
-        vec![
-            record(app, (alarm.tenant, now), &Caller::operator(request_id), event)?,
-            store::events::insert(alarm.tenant, told),
-        ]
-    } else {
-        Vec::new()
-    };
+    let rows = [
+        record(app, (alarm.tenant, now), &Caller::operator(request_id), event)?,
+        store::events::insert(alarm.tenant, told),
+    ];
     let is_new = app
         .db
         .write((alarm.clone(), rows, now), |tx, (alarm, rows, now)| {
             Box::pin(async move {
-                if store::alarms::extend(alarm.tenant, alarm, *now).execute(tx).await? == 1 {
-                    return Ok(false);
-                }
-                let mut queries = vec![store::alarms::raise(alarm.tenant, alarm)];
-                queries.extend(rows.iter().cloned());
+                let what = (alarm.kind.as_str(), alarm.subject.as_slice());
+                let is_new = !store::alarms::is_raised(tx, alarm.tenant, what, *now).await?;
+                let mut queries = vec![store::alarms::raise(alarm.tenant, alarm, *now)];
+                queries.extend(rows.iter().filter(|_| is_new).cloned());
                 tx.pipeline(queries).await?;
-                Ok::<_, Error>(true)
+                Ok::<_, Error>(is_new)
             })
         })
         .await?;

@@ -148,12 +148,14 @@ async fn end_batch(tx: &mut Tx, cx: &Cx, until: Timestamp) -> Result<Batch> {
     let steps = store::challenges::end_batch(tenant, until, BATCH).execute(tx).await?;
     let sessions = store::sessions::end_batch(tenant, until, BATCH).execute(tx).await?;
     let grants = store::grants::end_batch(tenant, until, BATCH).execute(tx).await?;
-    let mut others = 0;
+    let mut counts = vec![steps, sessions, grants];
     for realm in [Realm::Tenant(tenant), Realm::Platform] {
-        others +=
-            store::authorization_codes::forget_batch(tenant, realm, BATCH).execute(tx).await?;
-        others += store::device_codes::forget_batch(tenant, realm, BATCH).execute(tx).await?;
+        counts.extend([
+            store::authorization_codes::forget_batch(tenant, realm, BATCH).execute(tx).await?,
+            store::device_codes::forget_batch(tenant, realm, BATCH).execute(tx).await?,
+        ]);
     }
-    let ended = Ended { sessions, grants };
-    Ok(Batch { ended, may_be_more: steps + sessions + grants + others > 0 })
+    // Codes go on being made meanwhile: only a full batch may have left some of before.
+    let may_be_more = counts.iter().any(|count| i64::try_from(*count) == Ok(BATCH));
+    Ok(Batch { ended: Ended { sessions, grants }, may_be_more })
 }

@@ -36,6 +36,15 @@ impl Notes {
     }
 }
 
+/// Writes all that waits.
+///
+/// # Errors
+/// As [`write`].
+pub async fn write_all(app: &App) -> Result<()> {
+    while write(app).await? {}
+    Ok(())
+}
+
 /// Writes a batch of what waits; whether there may be more.
 ///
 /// # Errors

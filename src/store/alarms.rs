@@ -42,23 +42,31 @@ impl FromRow for Alarm {
     }
 }
 
-/// Lets an alarm that is raised go on; no row where it is not.
-pub fn extend(tenant: TenantId, alarm: &Alarm, now: Timestamp) -> Query {
-    sql("UPDATE alarms SET until = $4, detail = $5 \
-         WHERE tenant_id = $1 AND kind = $2 AND subject = $3 AND until > $6")
+/// Whether an alarm is raised already.
+pub async fn is_raised(
+    tx: &mut Tx,
+    tenant: TenantId,
+    (kind, subject): (&str, &[u8]),
+    now: Timestamp,
+) -> Result<bool> {
+    let until: Option<i64> = sql("SELECT until FROM alarms \
+         WHERE tenant_id = $1 AND kind = $2 AND subject = $3 AND until > $4")
     .bind(tenant)
-    .bind(alarm.kind.as_str())
-    .bind(alarm.subject.clone())
-    .bind(alarm.until)
-    .bind(alarm.detail.as_str())
+    .bind(kind)
+    .bind(subject.to_vec())
     .bind(now)
+    .optional(tx)
+    .await?;
+    Ok(until.is_some())
 }
 
-/// Raises an alarm, in the place of one that is over.
-pub fn raise(tenant: TenantId, alarm: &Alarm) -> Query {
+/// Raises an alarm in the place of one that is over at `now`, or lets one go on that is raised.
+pub fn raise(tenant: TenantId, alarm: &Alarm, now: Timestamp) -> Query {
     sql("INSERT INTO alarms (tenant_id, kind, subject, name, raised_at, until, detail) \
          VALUES ($1, $2, $3, $4, $5, $6, $7) \
-         ON CONFLICT (tenant_id, kind, subject) DO UPDATE SET raised_at = excluded.raised_at, \
+         ON CONFLICT (tenant_id, kind, subject) DO UPDATE SET \
+             raised_at = CASE WHEN alarms.until > $8 THEN alarms.raised_at \
+                              ELSE excluded.raised_at END, \
              until = excluded.until, detail = excluded.detail")
     .bind(tenant)
     .bind(alarm.kind.as_str())
@@ -67,6 +75,7 @@ pub fn raise(tenant: TenantId, alarm: &Alarm) -> Query {
     .bind(alarm.raised_at)
     .bind(alarm.until)
     .bind(alarm.detail.as_str())
+    .bind(now)
 }
 
 /// The alarms that are raised, at most `most`, the whole tenants' first.
@@ -113,6 +122,18 @@ pub async fn take_turn(
     .execute(tx)
     .await?;
     Ok(taken == 1)
+}
+
+/// Whether anybody has signed in or registered since `since`, in whatever tenant.
+pub async fn is_anything_going_on_all_tenants(tx: &mut Tx, since: Timestamp) -> Result<bool> {
+    let at: Option<i64> =
+        sql("SELECT at FROM (SELECT at FROM sign_ins WHERE at > $1 LIMIT 1) AS s \
+         UNION ALL SELECT created_at FROM \
+             (SELECT created_at FROM registrations WHERE created_at > $1 LIMIT 1) AS r LIMIT 1")
+        .bind(since)
+        .optional(tx)
+        .await?;
+    Ok(at.is_some())
 }
 
 /// Registrations of a tenant within a span of time.

@@ -59,13 +59,6 @@ impl Breached {
         })
     }
 
-    /// Whether `password` is in the program's list or in the filter. Nobody is asked, and nothing
-    /// is waited for but two small reads of a local file.
-    #[must_use]
-    pub fn knows_locally(&self, password: &Password) -> bool {
-        is_common(password.expose()) || self.is_in_filter(password)
-    }
-
     /// Whether `password` is in the filter or, where it is asked, known to the service. The list
     /// inside the program is a rule of the tenant's policy of its own.
     pub async fn knows(&self, password: &Password, asking: Asking) -> bool {

@@ -11,8 +11,8 @@ use crate::{
         user::User,
     },
     error::{Code, Error, Result},
-    flows::{Caller, Cx, fresh_id, me::Me, outbox, password, tenants},
-    id::{Realm, RequestId, TenantId, UserId},
+    flows::{Caller, Cx, disavowal, fresh_id, me::Me, outbox, password, tenants},
+    id::{RequestId, TenantId, UserId},
     mail::message::Message,
     store,
 };
@@ -49,10 +49,7 @@ pub fn rows(cx: &Cx, user: &User, event: Event) -> Result<Vec<Query>> {
         store::attempts::clear_user(tenant, id),
         cx.record(event)?,
     ]);
-    for realm in [Realm::Tenant(tenant), Realm::Platform] {
-        rows.push(store::authorization_codes::forget(tenant, realm, id, None));
-        rows.push(store::device_codes::forget(tenant, realm, id, None));
-    }
+    rows.extend(disavowal::codes(cx, id));
     Ok(rows)
 }
 

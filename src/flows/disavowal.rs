@@ -189,7 +189,7 @@ async fn find(tx: &mut Tx, cx: &Cx, digest: &TokenDigest) -> Result<Option<(Disa
 
 /// What came of pressing the button.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Raised {
+pub enum Disowned {
     /// Everything has ended, and a link for a new password is mailed.
     Ended,
     /// Everything has ended, and nobody gets in until an operator has looked.
@@ -204,23 +204,28 @@ pub enum Raised {
 ///
 /// # Errors
 /// `invalid_token`, `too_many_attempts`, or where the database fails.
-pub async fn raise(cx: &Cx, token: &str) -> Result<Raised> {
+pub async fn disown(cx: &Cx, token: &str) -> Result<Disowned> {
     let digest = password::token_digest(cx, token).await?;
     let reset = Token::generate(&cx.app.entropy)?;
-    let raised = cx
+    let disowned = cx
         .app
         .db
         .write((cx.clone(), digest, reset), |tx, (cx, digest, reset)| {
             Box::pin(act(tx, cx, digest, reset))
         })
         .await?;
-    let Some(raised) = raised else { return Err(password::wrong_token(cx).await?) };
+    let Some(disowned) = disowned else { return Err(password::wrong_token(cx).await?) };
     cx.app.mail_due.notify_one();
     cx.app.logout_due.notify_one();
-    Ok(raised)
+    Ok(disowned)
 }
 
-async fn act(tx: &mut Tx, cx: &Cx, digest: &TokenDigest, reset: &Token) -> Result<Option<Raised>> {
+async fn act(
+    tx: &mut Tx,
+    cx: &Cx,
+    digest: &TokenDigest,
+    reset: &Token,
+) -> Result<Option<Disowned>> {
     let (tenant, now) = (cx.tenant.id, cx.now);
     let found = store::disavowals::by_digest(tx, tenant, *digest.as_bytes(), now).await?;
     let Some(disavowal) = found else { return Ok(None) };
@@ -230,30 +235,30 @@ async fn act(tx: &mut Tx, cx: &Cx, digest: &TokenDigest, reset: &Token) -> Resul
         return Ok(None);
     };
     if store::disavowals::spend(tenant, disavowal.id, now).execute(tx).await? == 0 {
-        return Ok(Some(Raised::Before));
+        return Ok(Some(Disowned::Before));
     }
     let since = disavowal.created_at - SIGN_IN;
     let is_contested = user.email_key != disavowal.email_key
         || store::disavowals::has_new_factor(tx, tenant, user.id, since).await?;
     tx.pipeline(ended(cx, &user)).await?;
-    let raised = if user.status != UserStatus::Active {
-        Raised::Closed
+    let disowned = if user.status != UserStatus::Active {
+        Disowned::Closed
     } else if is_contested {
         freeze(tx, cx, &user).await?;
-        Raised::Frozen
+        Disowned::Frozen
     } else {
         tx.pipeline(password::reset_mail(cx, &user, reset, None)?).await?;
-        Raised::Ended
+        Disowned::Ended
     };
-    let outcome = match raised {
-        Raised::Ended => "ended",
-        Raised::Frozen => "frozen",
-        Raised::Closed | Raised::Before => "closed",
+    let outcome = match disowned {
+        Disowned::Ended => "ended",
+        Disowned::Frozen => "frozen",
+        Disowned::Closed | Disowned::Before => "closed",
     };
     let (actor, target) = (Actor::User(user.id), Target::Session(disavowal.session));
     let event = Event::success(Action::SignInDisowned, actor, target).with("outcome", outcome);
     cx.record(event)?.execute(tx).await?;
-    Ok(Some(raised))
+    Ok(Some(disowned))
 }
 
 /// The rows that end whatever the sign-in may have led to.

@@ -60,14 +60,15 @@ impl Asked<'_> {
             return match end {
                 "captcha" => Some(Limit::Puzzles),
                 // By its token an address is proved, or what a link was mailed for is shown.
-                "verify-email" | "reset-password" | "change-email" => Some(Limit::Credentials),
+                "verify-email" | "reset-password" | "change-email" | "stop-email-change"
+                | "not-me" => Some(Limit::Credentials),
                 _ => None,
             };
         }
         match end {
             "login" | "authenticate" | "verify" | "reset" | "mfa" | "reauthenticate"
             | "confirm" | "finish" | "passkey" | "verify-email" | "reset-password" | "device"
-            | "change-email" => Some(Limit::Credentials),
+            | "change-email" | "stop-email-change" | "not-me" => Some(Limit::Credentials),
             "register" if !self.route.contains("/oauth/") && !self.route.contains("/mfa/") => {
                 Some(Limit::NewAccounts)
             }

@@ -42,6 +42,7 @@ mod device;
 mod enrol;
 mod home;
 mod login;
+mod mailed;
 mod mfa;
 mod not_me;
 pub mod portal;

@@ -4,10 +4,8 @@
 use std::sync::Arc;
 
 use axum::{extract::State, response::Response};
-use serde::Deserialize;
-use utoipa::ToSchema;
 
-use super::{answer, dead_link, look, shown};
+use super::{answer, dead_link, look, mailed::Token, shown};
 use crate::{
     app::App,
     error::Result,
@@ -21,13 +19,6 @@ use crate::{
     },
     view::pages::{ChangeEmailPage, DonePage, Link, StopEmailChangePage},
 };
-
-#[derive(Debug, Deserialize, ToSchema)]
-pub(super) struct Token {
-    #[serde(default)]
-    #[schema(required = false)]
-    token: String,
-}
 
 pub(super) async fn show(
     State(app): State<Arc<App>>,

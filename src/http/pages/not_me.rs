@@ -4,16 +4,14 @@
 use std::sync::Arc;
 
 use axum::{extract::State, response::Response};
-use serde::Deserialize;
-use utoipa::ToSchema;
 
-use super::{answer, dead_link, look, shown};
+use super::{answer, dead_link, look, mailed::Token, shown};
 use crate::{
     app::App,
     error::Result,
     flows::{
         Cx,
-        disavowal::{self, Raised},
+        disavowal::{self, Disowned},
     },
     http::{
         door::Door,
@@ -25,13 +23,6 @@ use crate::{
     },
 };
 
-#[derive(Debug, Deserialize, ToSchema)]
-pub(super) struct Token {
-    #[serde(default)]
-    #[schema(required = false)]
-    token: String,
-}
-
 pub(super) async fn show(
     State(app): State<Arc<App>>,
     door: Door,
@@ -40,7 +31,7 @@ pub(super) async fn show(
     shown(&app, &door, async |cx: &Cx| {
         let Query(Token { token }) = query?;
         let found = match disavowal::preview(cx, &token).await {
-            Ok(found) if found.is_used => return done(cx, Raised::Before),
+            Ok(found) if found.is_used => return done(cx, Disowned::Before),
             Ok(found) => found,
             Err(error) => return dead_link(cx, Link::NotMe, error),
         };
@@ -62,20 +53,20 @@ pub(super) async fn submit(
 ) -> Response {
     shown(&app, &door, async |cx: &Cx| {
         let Form(form) = form?;
-        match disavowal::raise(cx, &form.token).await {
-            Ok(raised) => done(cx, raised),
+        match disavowal::disown(cx, &form.token).await {
+            Ok(disowned) => done(cx, disowned),
             Err(error) => dead_link(cx, Link::NotMe, error),
         }
     })
     .await
 }
 
-fn done(cx: &Cx, raised: Raised) -> Result<Response> {
-    let text = match raised {
-        Raised::Ended => "page.not_me_done.ended",
-        Raised::Frozen => "page.not_me_done.frozen",
-        Raised::Closed => "page.not_me_done.closed",
-        Raised::Before => "page.not_me_done.before",
+fn done(cx: &Cx, disowned: Disowned) -> Result<Response> {
+    let text = match disowned {
+        Disowned::Ended => "page.not_me_done.ended",
+        Disowned::Frozen => "page.not_me_done.frozen",
+        Disowned::Closed => "page.not_me_done.closed",
+        Disowned::Before => "page.not_me_done.before",
     };
     let tenant = &look(cx).brand.tenant_name;
     let say =

@@ -6,7 +6,7 @@ use axum::{extract::State, http::StatusCode, response::Response};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::{answer, dead_link, look, shown};
+use super::{answer, dead_link, look, mailed::Token, shown};
 use crate::{
     app::App,
     domain::{email::Email, password::Password},
@@ -21,13 +21,6 @@ use crate::{
     },
     view::pages::{Link, ResetDonePage, ResetPasswordPage},
 };
-
-#[derive(Debug, Deserialize, ToSchema)]
-pub(super) struct Token {
-    #[serde(default)]
-    #[schema(required = false)]
-    token: String,
-}
 
 #[derive(Deserialize, ToSchema)]
 pub(super) struct NewPassword {

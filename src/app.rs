@@ -11,8 +11,8 @@ use crate::{
     error::{Context, Error, Result},
     fetch::Fetcher,
     flows::{
-        alarms::Alarms, applications::documents::UnreadDocuments, gate::Gates, keys::Keyring,
-        load::Load, notes::Notes, oauth::client_keys::ClientKeys, pictures::Tried,
+        alarms::Alarms, applications::documents::UnreadDocuments, captcha, gate::Gates,
+        keys::Keyring, load::Load, notes::Notes, oauth::client_keys::ClientKeys, pictures::Tried,
         remembered::Remembered, risk::Pairs, tenants::TenantCache,
         tokens::verified::VerifiedTokens,
     },
@@ -77,6 +77,8 @@ pub struct App {
     pub view: View,
     /// Limits on load.
     pub load: Load,
+    /// Turns to ask a provider of captchas.
+    pub captcha_judges: tokio::sync::Semaphore,
     /// What looks like an attack at present.
     pub alarms: Alarms,
     /// Addresses and passwords that failed of late.
@@ -136,6 +138,7 @@ impl App {
             mailer: mailer(&config)?,
             view: View::new(Texts::load()?)?,
             load: Load::new(&config.limits),
+            captcha_judges: tokio::sync::Semaphore::new(captcha::JUDGES),
             alarms: Alarms::default(),
             pairs: Pairs::default(),
             notes: Notes::default(),

@@ -97,7 +97,7 @@ pub struct Caller {
     /// that proves who it is may go on.
     pub over: Option<Duration>,
     /// The captcha's answer, where one came along.
-    pub captcha: Option<String>,
+    pub captcha: Option<captcha::Shown>,
     /// The application that calls, by its own token.
     pub client_id: Option<String>,
     /// The session of this tenant that the browser was in, by its cookie: the handle and the

@@ -3,7 +3,7 @@
 //! Who makes them is a tenant's choice (the trait `Captcha` is the seam): we do, or a provider whom
 //! the tenant has an account with. When they are asked for is decided where it is asked.
 
-use std::time::Duration;
+use std::{fmt, sync::Arc, time::Duration};
 
 use futures_util::future::{BoxFuture, ready};
 use serde::Serialize;
@@ -12,14 +12,42 @@ pub use site_verify::seal;
 
 use crate::{
     clock::Timestamp,
-    domain::{captcha::Challenge, settings::Provider},
+    domain::{
+        captcha::Challenge,
+        settings::{CaptchaUse, Provider},
+    },
     error::{Code, Error, Result},
-    flows::Cx,
+    flows::{Caller, Cx},
     store,
 };
 
 mod proof_of_work;
 mod site_verify;
+
+/// Answers that providers are asked about at the same time, on one node.
+pub const JUDGES: usize = 32;
+
+/// An answer to a captcha that came along.
+#[derive(Clone)]
+pub struct Shown {
+    token: String,
+    judged: Option<Answered>,
+}
+
+impl Shown {
+    /// An answer as it came; `None` where there is none.
+    #[must_use]
+    pub fn new(token: &str) -> Option<Self> {
+        (!token.is_empty()).then(|| Self { token: token.to_owned(), judged: None })
+    }
+}
+
+/// Shows nothing of it.
+impl fmt::Debug for Shown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Shown(…)")
+    }
+}
 
 /// What an answer turned out to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -100,16 +128,38 @@ pub fn ask(cx: &Cx) -> Result<Asked> {
     maker(cx).ask(cx)
 }
 
-/// Takes an answer: right, of this tenant, in time, and not used before.
+/// The same request with what its captcha's answer turned out to be, where somebody else has to be
+/// asked: before an account's gate, so that nobody holds it by answers that take long to judge.
+///
+/// # Errors
+/// Only through a fault of ours.
+pub async fn judged_ahead(cx: &Cx) -> Result<Cx> {
+    let captchas = &cx.tenant.settings.captchas;
+    let is_ours = captchas.provider == Provider::ProofOfWork;
+    let Some(shown) = &cx.caller.captcha else { return Ok(cx.clone()) };
+    if is_ours || captchas.sign_in == CaptchaUse::Off {
+        return Ok(cx.clone());
+    }
+    let judged = Some(maker(cx).judge(cx, &shown.token).await?);
+    let caller =
+        Caller { captcha: Some(Shown { judged, ..shown.clone() }), ..(*cx.caller).clone() };
+    Ok(Cx { caller: Arc::new(caller), ..cx.clone() })
+}
+
+/// Takes the answer that came along: right, of this tenant, in time, and not used before.
 ///
 /// # Errors
 /// `captcha_required`, `captcha_failed`, `captcha_unavailable` where the provider does not answer,
 /// or where the database fails.
-pub async fn spend(cx: &Cx, token: Option<&str>) -> Result<()> {
-    let token = token.filter(|text| !text.is_empty());
-    let token = token.ok_or_else(|| Error::refused(Code::CaptchaRequired))?;
+pub async fn spend(cx: &Cx) -> Result<()> {
+    let shown = cx.caller.captcha.as_ref();
+    let shown = shown.ok_or_else(|| Error::refused(Code::CaptchaRequired))?;
     let failed = || Error::refused(Code::CaptchaFailed);
-    let (digest, until) = match maker(cx).judge(cx, token).await? {
+    let answered = match shown.judged {
+        Some(judged) => judged,
+        None => maker(cx).judge(cx, &shown.token).await?,
+    };
+    let (digest, until) = match answered {
         Answered::Right { digest, until } => (digest, until),
         Answered::Wrong => return Err(failed()),
         // Letting everybody through is what an attacker of the provider would want.

@@ -23,7 +23,7 @@ use crate::{
     },
     error::{Code, Error, Result},
     flows::{
-        Cx,
+        Cx, captcha,
         gate::Pass,
         register,
         risk::{self, Assessed, Known, Occasion},
@@ -110,6 +110,7 @@ fn trusted_subject(email_key: &str, token: &Token) -> [u8; 32] {
 /// `invalid_credentials`, `account_suspended`, `email_not_verified`, `too_many_attempts`, or where
 /// the database or the hash queue fails.
 pub async fn login(cx: &Cx, input: &Input) -> Result<Outcome> {
+    let cx = &captcha::judged_ahead(cx).await?;
     let _turn = enter(cx, &input.email).await?;
     let looked = look(cx, input, Occasion::SignIn).await?;
     conclude(cx, input, looked).await
@@ -142,12 +143,14 @@ pub async fn change_password(cx: &Cx, user: &User) -> Result<Outcome> {
     write::change_password(cx, user, Vec::new()).await
 }
 
-/// Waits until nobody else tries a password of the address, in whatever tenant.
+/// Waits until nobody else tries a password of the address in the tenant: what waits for a tenant that
+/// is flooded holds up nobody in another.
 ///
 /// # Errors
 /// `overloaded` where too many wait already.
 pub async fn enter(cx: &Cx, email: &Email) -> Result<Pass> {
-    cx.app.gates.enter(account_subject(email.key())).await
+    let tenant = cx.tenant.id.to_string();
+    cx.app.gates.enter(digest_text(&["gate", &tenant, email.key()])).await
 }
 
 /// What was found before anything is written.

@@ -91,7 +91,7 @@ pub async fn register(cx: &Cx, input: Input) -> Result<Registered> {
     // After everything that the person can mend, so that the puzzle is not spent on it.
     risk::ask(cx, settings.captchas.registration).await?;
     let hash = cx.app.passwords.hash(cx.hashing(Class::Stranger), &input.password).await?;
-    let _turn = cx.app.gates.enter(login::account_subject(input.email.key())).await?;
+    let _turn = login::enter(cx, &input.email).await?;
     let pending = pending(cx, &input, &hash)?;
     let token = Token::generate(&cx.app.entropy)?;
     let user = pending.user_id;

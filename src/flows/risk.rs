@@ -133,9 +133,9 @@ pub async fn admit(
 
 /// Whether what is asked for is there; what is said where it is not.
 async fn meet(cx: &Cx, demand: Demand) -> Result<(Verdict, Option<Error>)> {
-    let token = cx.caller.captcha.as_deref();
+    let shown = cx.caller.captcha.as_ref();
     let throttled = |retry| Ok((Verdict::Throttled, Some(Error::Throttled { retry })));
-    let least = match (demand, token) {
+    let least = match (demand, shown) {
         (Demand::Nothing, _) => return Ok((Verdict::Allowed, None)),
         (Demand::Wait(retry), _) => return throttled(retry),
         (Demand::CaptchaOrWait { wait, .. }, None) => return throttled(wait),
@@ -146,7 +146,7 @@ async fn meet(cx: &Cx, demand: Demand) -> Result<(Verdict, Option<Error>)> {
         // Looked at only when it helps, so that it need not be solved twice.
         return throttled(least);
     }
-    match captcha::spend(cx, token).await {
+    match captcha::spend(cx).await {
         Ok(()) => Ok((Verdict::CaptchaSolved, None)),
         Err(Error::Refused(no)) if no.code == Code::CaptchaRequired => {
             Ok((Verdict::CaptchaRequired, Some(Error::Refused(no))))
@@ -192,11 +192,7 @@ impl Assessed {
 /// # Errors
 /// As [`captcha::spend`].
 pub async fn ask(cx: &Cx, asked: CaptchaUse) -> Result<()> {
-    if is_asked(cx, asked) {
-        captcha::spend(cx, cx.caller.captcha.as_deref()).await
-    } else {
-        Ok(())
-    }
+    if is_asked(cx, asked) { captcha::spend(cx).await } else { Ok(()) }
 }
 
 /// Whether a captcha is asked for where a tenant wants one to be used so: always, or as long as an

@@ -22,7 +22,7 @@ use crate::{
     domain::{agent, network::ClientAddress, tenant::Tenant},
     error::{Code, Error, Result},
     flows::{
-        Caller, Cx,
+        Caller, Cx, captcha,
         oauth::{self, pending::Browser},
         tenants,
     },
@@ -132,7 +132,7 @@ impl Door {
             accept_language: text(&self.headers, header::ACCEPT_LANGUAGE).map(str::to_owned),
             request_id: self.facts.id.clone(),
             over: self.facts.over,
-            captcha: text(&self.headers, CAPTCHA).map(str::to_owned),
+            captcha: text(&self.headers, CAPTCHA).and_then(captcha::Shown::new),
             client_id: None,
             session: None,
         }
@@ -287,10 +287,8 @@ impl Door {
 /// The same with a captcha's answer that came in a form.
 #[must_use]
 pub fn with_captcha(cx: &Cx, token: &str) -> Cx {
-    if token.is_empty() {
-        return cx.clone();
-    }
-    let caller = Caller { captcha: Some(token.to_owned()), ..(*cx.caller).clone() };
+    let Some(shown) = captcha::Shown::new(token) else { return cx.clone() };
+    let caller = Caller { captcha: Some(shown), ..(*cx.caller).clone() };
     Cx { caller: Arc::new(caller), ..cx.clone() }
 }
 

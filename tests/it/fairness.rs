@@ -8,7 +8,7 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
-use countersign::config::Config;
+use countersign::{config::Config, domain::email::Email, flows::login};
 use tokio::task::JoinSet;
 
 use crate::support::{Answer, PASSWORD, World};
@@ -154,4 +154,18 @@ impl World {
         let body = serde_json::json!({"email": email, "password": password});
         self.client().post_json("/api/v1/auth/login", &body.to_string()).await
     }
+}
+
+/// The same address may have an account in many tenants.
+#[tokio::test]
+async fn whoever_waits_in_one_tenant_holds_up_nobody_of_the_same_address_in_another() {
+    let world = world(64).await;
+    let acme = world.cx("acme").await;
+    let email = Email::parse(GRACE).unwrap();
+    let waiting = login::enter(&acme, &email).await.unwrap();
+    let mut client = world.client();
+    let entered = client.login("beta", GRACE, PASSWORD);
+    let entered = tokio::time::timeout(std::time::Duration::from_secs(20), entered).await;
+    assert_eq!(entered.expect("held up").data()["status"], "success");
+    drop(waiting);
 }

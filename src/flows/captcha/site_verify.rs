@@ -61,6 +61,10 @@ impl SiteVerify {
         if token.len() > LONGEST {
             return Ok(Answered::Wrong);
         }
+        // Made-up answers must not become a flood of ours.
+        let Ok(_turn) = cx.app.captcha_judges.try_acquire() else {
+            return Ok(self.unknown("it is asked about too many already"));
+        };
         let secret = opened(&cx.app.master_key, &self.sealed_secret)?;
         let form = form_urlencoded::Serializer::new(String::new())
             .append_pair("secret", secret.expose())

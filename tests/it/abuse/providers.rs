@@ -14,6 +14,8 @@ use crate::support::{PASSWORD, World};
 struct Provider {
     said: Arc<Mutex<(StatusCode, String)>>,
     asked: Arc<Mutex<Vec<String>>>,
+    /// Closed: it takes its time.
+    gate: Arc<tokio::sync::RwLock<()>>,
     url: url::Url,
 }
 
@@ -26,10 +28,12 @@ impl Provider {
         let provider = Self {
             said: Arc::new(Mutex::new(first)),
             asked: Arc::default(),
+            gate: Arc::default(),
             url: url.parse().unwrap(),
         };
         let answer = async |State(provider): State<Self>, body: String| {
             provider.asked.lock().unwrap().push(body);
+            drop(provider.gate.read().await);
             provider.said.lock().unwrap().clone()
         };
         let router = Router::new().route("/siteverify", post(answer)).with_state(provider.clone());
@@ -115,6 +119,41 @@ async fn a_provider_that_does_not_answer_lets_nobody_through() {
     nowhere.user(&acme, GRACE).await;
     let answer = login_with(&mut nowhere.client(), "acme", PASSWORD, "token").await;
     assert_eq!(answer.refused(503), "captcha_unavailable");
+}
+
+/// THR-08: made-up answers that take long to judge are no way to keep the owner waiting.
+#[tokio::test]
+async fn while_a_provider_thinks_the_account_is_nobodys() {
+    let fake = Provider::new().await;
+    let world = World::with(|config| use_provider(config, &fake.url)).await;
+    let acme = world.tenant("acme", &settings("turnstile")).await;
+    world.user(&acme, GRACE).await;
+    let mut owner = world.client();
+    owner.headers.insert("x-captcha-token", "first".parse().unwrap());
+    owner.login("acme", GRACE, PASSWORD).await.data();
+    owner.headers.remove("x-captcha-token");
+    fake.says(StatusCode::OK, &json!({"success": false}));
+    fake.asked.lock().unwrap().clear();
+    let thinking = fake.gate.write().await;
+    let mut eve = world.client_at("198.51.100.1");
+    let attack = async {
+        login_with(&mut eve, "acme", PASSWORD, "made up").await.refused(400);
+        world.app.clock.now()
+    };
+    let meanwhile = async {
+        while fake.asked.lock().unwrap().is_empty() {
+            tokio::task::yield_now().await;
+        }
+        // A device that is known is asked for nothing, and has nothing to wait for.
+        let home = owner.login("acme", GRACE, PASSWORD).await.data()["status"].clone();
+        world.advance(std::time::Duration::from_secs(1));
+        drop(thinking);
+        home
+    };
+    let before = world.app.clock.now();
+    let (attacked, home) = tokio::join!(attack, meanwhile);
+    assert_eq!(home, "success");
+    assert!(before < attacked, "the attack was over before the owner was in");
 }
 
 #[tokio::test]

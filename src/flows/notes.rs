@@ -39,7 +39,7 @@ impl Notes {
 /// Writes all that waits.
 ///
 /// # Errors
-/// As [`write`].
+/// As [`write()`].
 pub async fn write_all(app: &App) -> Result<()> {
     while write(app).await? {}
     Ok(())

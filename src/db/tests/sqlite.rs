@@ -189,3 +189,18 @@ async fn a_write_that_nobody_waits_for_is_skipped() {
     assert_eq!(runs.get(), 0);
     assert_eq!(count(&world.db, "SELECT COUNT(*) FROM t").await, 2);
 }
+
+#[tokio::test]
+async fn a_statement_is_compiled_once_whatever_is_bound_to_it() {
+    let world = on_sqlite().await;
+    run(&world.db, "CREATE TABLE t (id BIGINT PRIMARY KEY, a TEXT, b TEXT)").await;
+    run(&world.db, "CREATE INDEX t_a ON t (a)").await;
+    run(&world.db, "CREATE INDEX t_b ON t (b)").await;
+    let reader = crate::db::open::sqlite_reader(&path(&world), Duration::from_secs(1)).unwrap();
+    let text = "SELECT id FROM t WHERE a = ?1 AND b > ?2";
+    let mut statement = reader.prepare(text).unwrap();
+    for round in ["x", "y", "z"] {
+        statement.query([round, round]).unwrap().next().unwrap();
+    }
+    assert_eq!(statement.get_status(rusqlite::StatementStatus::RePrepare), 0);
+}

@@ -136,7 +136,7 @@ impl App {
             breached: Breached::new(&config.passwords)?,
             fetcher: Fetcher::new(&config.allowed_networks, config.mode.is_development()),
             mailer: mailer(&config)?,
-            view: View::new(Texts::load()?)?,
+            view: View::new(Texts::load())?,
             load: Load::new(&config.limits),
             captcha_judges: tokio::sync::Semaphore::new(captcha::JUDGES),
             alarms: Alarms::default(),

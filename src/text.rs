@@ -14,7 +14,6 @@ pub use self::{
     fill::number,
     locale::{Locale, UnknownLocale},
 };
-use crate::error::{Context, Result};
 
 mod fill;
 mod locale;
@@ -25,36 +24,32 @@ mod tests;
 #[derive(Debug, Clone)]
 pub struct Texts(Arc<Catalogues>);
 
-/// Most texts take nothing and are said as they are: only the others are compiled, which keeps the
-/// start short and the program small.
+/// Most texts take nothing and are said as they are. The others are compiled when they are said for
+/// the first time: all of them in every language would be the greater part of what a server that
+/// does nothing holds in memory.
 #[derive(Debug)]
 struct Catalogues {
-    plain: HashMap<(Locale, &'static str), &'static str>,
+    texts: Arc<Known>,
     filled: Environment<'static>,
 }
 
+/// Every text by its language and its key.
+type Known = HashMap<(Locale, &'static str), &'static str>;
+
 impl Texts {
     /// Reads the catalogues that are compiled in.
-    ///
-    /// # Errors
-    /// [`Error::Internal`](crate::error::Error::Internal) where a text is not a template.
-    pub fn load() -> Result<Self> {
-        let mut plain = HashMap::new();
-        let mut texts = Environment::new();
-        texts.set_undefined_behavior(UndefinedBehavior::Strict);
-        texts.set_auto_escape_callback(|_| AutoEscape::None);
-        texts.set_fuel(Some(10_000));
-        fill::install(&mut texts);
-        for locale in Locale::ALL {
-            for (key, text) in entries(locale) {
-                if text.contains('{') {
-                    texts.add_template_owned(name(locale, key), text).doing("compiling a text")?;
-                } else {
-                    plain.insert((locale, key), text);
-                }
-            }
-        }
-        Ok(Self(Arc::new(Catalogues { plain, filled: texts })))
+    #[must_use]
+    pub fn load() -> Self {
+        let of = |locale| entries(locale).map(move |(key, text)| ((locale, key), text));
+        let texts: Arc<Known> = Arc::new(Locale::ALL.into_iter().flat_map(of).collect());
+        let mut filled = Environment::new();
+        filled.set_undefined_behavior(UndefinedBehavior::Strict);
+        filled.set_auto_escape_callback(|_| AutoEscape::None);
+        filled.set_fuel(Some(10_000));
+        fill::install(&mut filled);
+        let known = Arc::clone(&texts);
+        filled.set_loader(move |name| Ok(find(&known, name).map(str::to_owned)));
+        Self(Arc::new(Catalogues { texts, filled }))
     }
 
     /// The text of `key` in `locale`, its variables filled from `args` (`context! { … }`).
@@ -75,7 +70,7 @@ impl Texts {
         key: &str,
         args: Value,
     ) -> Result<String, minijinja::Error> {
-        if let Some(text) = self.0.plain.get(&(locale, key)) {
+        if let Some(text) = self.0.texts.get(&(locale, key)).filter(|text| !text.contains('{')) {
             return Ok((*text).to_owned());
         }
         let args = fill::isolated(locale, args);
@@ -91,6 +86,12 @@ impl Texts {
 
 fn name(locale: Locale, key: &str) -> String {
     format!("{locale}:{key}")
+}
+
+/// The text of such a name.
+fn find(known: &Known, name: &str) -> Option<&'static str> {
+    let (locale, key) = name.split_once(':')?;
+    known.get(&(locale.parse().ok()?, key)).copied()
 }
 
 /// Every text of a catalogue under its dotted key, as `build.rs` has written them down.

@@ -1,7 +1,7 @@
 //! Templates: the engine, and one typed context for each page.
 //!
-//! Templates are compiled in, so a syntax error stops the start and not a request. An undefined
-//! variable is an error, everything printed into HTML is escaped, and an amount of fuel bounds
+//! Templates are compiled in, and read when they are needed for the first time, so that a server
+//! holds only what it shows; a test renders each. An undefined variable is an error, everything printed into HTML is escaped, and an amount of fuel bounds
 //! what a template may do. What the pages say is in `locales/`; what they hold is decided by
 //! `http::pages` and the flows.
 
@@ -180,10 +180,11 @@ struct Engine {
 }
 
 impl View {
-    /// Compiles every template.
+    /// The engine, with every template in reach.
     ///
     /// # Errors
-    /// [`Error::Internal`](crate::error::Error::Internal) where one has a fault of syntax.
+    /// [`Error::Internal`](crate::error::Error::Internal) where the syntax that templates are
+    /// written in cannot be set up.
     pub fn new(texts: Texts) -> Result<Self> {
         let mut templates = Environment::new();
         let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build();
@@ -209,9 +210,10 @@ impl View {
         templates.add_filter("number", |state: &State, n: i64| {
             Ok::<_, minijinja::Error>(number(locale(state)?, n))
         });
-        for (name, source) in TEMPLATES {
-            templates.add_template(name, source).doing("compiling a template")?;
-        }
+        templates.set_loader(|name| {
+            let known = TEMPLATES.iter().find(|(known, _)| *known == name);
+            Ok(known.map(|(_, source)| (*source).to_owned()))
+        });
         Ok(Self(Arc::new(Engine { templates, texts })))
     }
 

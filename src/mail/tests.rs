@@ -23,7 +23,7 @@ const AT: i64 = 1_795_599_000_000_000;
 const LINK: &str = "https://id.example.com/t/acme/verify-email?token=abc123";
 
 fn view() -> View {
-    View::new(Texts::load().unwrap()).unwrap()
+    View::new(Texts::load()).unwrap()
 }
 
 fn brand(tenant_name: &str) -> Brand {

@@ -120,7 +120,7 @@ fn every_code_has_a_sentence_and_no_sentence_lacks_its_code() {
     let codes: BTreeSet<String> =
         Code::ALL.iter().map(|code| format!("error.{}", code.as_str())).collect();
     assert_eq!(said, codes);
-    let texts = Texts::load().unwrap();
+    let texts = Texts::load();
     for locale in Locale::ALL {
         for key in &codes {
             let text = texts.fill(locale, key, context! {}).unwrap();
@@ -131,7 +131,7 @@ fn every_code_has_a_sentence_and_no_sentence_lacks_its_code() {
 
 #[test]
 fn the_texts_of_a_language_take_the_same_variables() {
-    let texts = Texts::load().unwrap();
+    let texts = Texts::load();
     let variables = |locale: Locale, key: &str| {
         let Ok(text) = texts.0.filled.get_template(&name(locale, key)) else {
             return HashSet::default();
@@ -149,7 +149,7 @@ fn the_texts_of_a_language_take_the_same_variables() {
 
 #[test]
 fn variables_are_filled_and_plurals_chosen() {
-    let texts = Texts::load().unwrap();
+    let texts = Texts::load();
     let minutes = |locale, minutes| texts.say(locale, "mail.minutes", context! { minutes });
     assert_eq!(minutes(Locale::En, 1), "The link works once and for 1 minute.");
     assert_eq!(minutes(Locale::En, 30), "The link works once and for 30 minutes.");
@@ -158,14 +158,14 @@ fn variables_are_filled_and_plurals_chosen() {
 
 #[test]
 fn a_value_is_never_evaluated_as_a_text() {
-    let texts = Texts::load().unwrap();
+    let texts = Texts::load();
     let said = texts.say(Locale::En, "mail.greeting", context! { name => "{{ 7 * 7 }}{% if x %}" });
     assert_eq!(said, "Hello {{ 7 * 7 }}{% if x %},");
 }
 
 #[test]
 fn an_unknown_key_is_said_as_itself_and_an_error_for_templates() {
-    let texts = Texts::load().unwrap();
+    let texts = Texts::load();
     assert_eq!(texts.say(Locale::De, "no.such.key", context! {}), "no.such.key");
     assert!(texts.fill(Locale::De, "no.such.key", context! {}).is_err());
     assert!(texts.fill(Locale::De, "password.too_short", context! {}).is_err());
@@ -242,7 +242,7 @@ fn a_plural_has_every_form_that_its_language_has() {
 
 #[test]
 fn numbers_take_the_form_and_the_look_of_their_language() {
-    let texts = Texts::load().unwrap();
+    let texts = Texts::load();
     let hours = |locale, hours| texts.say(locale, "mail.hours", context! { hours });
     let cases = [
         (Locale::En, 1, "The link works for 1 hour."),
@@ -271,7 +271,7 @@ fn numbers_take_the_form_and_the_look_of_their_language() {
 
 #[test]
 fn what_others_wrote_does_not_turn_the_sentence_around_it() {
-    let texts = Texts::load().unwrap();
+    let texts = Texts::load();
     let lead = |locale, tenant| texts.say(locale, "page.login.lead", context! { tenant });
     assert_eq!(lead(Locale::En, "Acme"), "With your account at Acme.");
     assert_eq!(lead(Locale::En, "شركة"), "With your account at \u{2068}شركة\u{2069}.");
@@ -332,7 +332,7 @@ fn texts_of_a_language_are_in_its_writing() {
 
 #[test]
 fn languages_are_called_by_their_own_names_everywhere() {
-    let texts = Texts::load().unwrap();
+    let texts = Texts::load();
     for of in Locale::ALL {
         let key = format!("language.{of}");
         let names: BTreeSet<String> =

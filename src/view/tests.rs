@@ -19,7 +19,7 @@ mod sign_in;
 const HOSTILE: &str = "</style><script>alert(1)</script>\"'><img src=x onerror=y>{{ 7*7 }}&";
 
 fn view() -> View {
-    View::new(Texts::load().unwrap()).unwrap()
+    View::new(Texts::load()).unwrap()
 }
 
 fn brand(text: &str) -> Brand {
@@ -300,7 +300,7 @@ fn is_said(title: &str, text: &str) -> bool {
 
 #[test]
 fn every_code_has_its_page() {
-    let texts = Texts::load().unwrap();
+    let texts = Texts::load();
     for locale in Locale::ALL {
         for code in Code::ALL {
             let page = MessagePage::error(&texts, locale, *code, None);
@@ -329,7 +329,7 @@ fn an_undefined_variable_is_an_error() {
 
 #[test]
 fn moments_are_said_in_the_language_and_with_their_zone() {
-    let texts = Texts::load().unwrap();
+    let texts = Texts::load();
     let at = Timestamp::from_micros(1_795_599_000_000_000);
     let cases = [
         (Locale::En, "25 November 2026, 09:30 UTC"),

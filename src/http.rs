@@ -53,7 +53,7 @@ pub fn router(app: Arc<App>) -> Router {
         .merge(health::routes())
         .merge(well_known::routes())
         .merge(oauth::routes(&app))
-        .merge(openapi::routes(&openapi::document()))
+        .merge(openapi::routes())
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed);
     router.layer(middleware::from_fn_with_state(Arc::clone(&app), frame::frame)).with_state(app)

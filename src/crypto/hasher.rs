@@ -34,7 +34,8 @@ use crate::{
 use queue::{Next, Queue, Work, micros};
 use schedule::{Lane, Limits};
 
-/// How long a caller waits for its hash before it is told that we are overloaded.
+/// How long a caller waits for its turn before it is told that we are overloaded, and how long for
+/// a hash that has begun: to give up what is being done anyway would waste it.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// How long a thread without work keeps its memory.
@@ -104,7 +105,8 @@ impl Hasher {
 
     /// Has `work`, of so much `weight`, done by a hash thread and waits for its result.
     ///
-    /// Work whose caller has gone away, or has waited for ten seconds, is not started.
+    /// Work whose caller has gone away, or has waited for ten seconds, is not started. What has begun
+    /// may take ten seconds more.
     ///
     /// # Errors
     /// [`Error::Busy`] at once where the share's line is full or could not be worked off in time,
@@ -119,7 +121,7 @@ impl Hasher {
         let job = Job { work, weight, shared: Arc::clone(&self.shared), reply };
         let cost = self.shared.expected(weight);
         self.shared.queue.push(order, cost, Box::new(job)).map_err(overloaded)?;
-        match tokio::time::timeout(self.patience, answer).await {
+        match tokio::time::timeout(2 * self.patience, answer).await {
             Ok(Ok(result)) => result,
             // A panic drops the sender; so does the end of the threads.
             Ok(Err(_)) => Err(Error::internal("hashing", "the hash thread gave no answer")),

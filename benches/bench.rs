@@ -1,6 +1,6 @@
 //! What the machine can do, and how much of it the server does. Run by hand; nothing is asserted.
 //!
-//! `cargo bench -- [hash] [factors] [oauth] [pages] [fairness] [isolation] [login] [start] [--users N]…`; all of it, at 1,000 and 1,000,000
+//! `cargo bench -- [hash] [factors] [oauth] [pages] [fairness] [isolation] [tenants] [login] [start] [--users N]…`; all of it, at 1,000 and 1,000,000
 //! users, where nothing is said. The unit is work for each second of processor time of the process that
 //! does it, since that repeats on a machine that does other things too. The environment is not
 //! read, so that the figures are those of the defaults.
@@ -35,7 +35,7 @@ use countersign::{
     db::sql,
     domain::{password::Password, tenant::Slug},
     entropy::Entropy,
-    flows::{Caller, fresh_id, tenants},
+    flows::{self, Caller, fresh_id},
     http,
     id::{TenantId, UserId},
 };
@@ -46,6 +46,7 @@ mod factors;
 mod fairness;
 mod oauth;
 mod pages;
+mod tenants;
 
 const PASSWORD: &str = "correct horse battery staple";
 const LOGINS: usize = 600;
@@ -53,14 +54,14 @@ const RAW: usize = 100;
 const LANES: usize = 16;
 const LOGINS_OF_A_LANE: usize = 25;
 const ORDER: Order = Order { share: Share::of(1), class: Class::Known };
+const SCENARIOS: [&str; 9] =
+    ["hash", "factors", "oauth", "pages", "fairness", "isolation", "tenants", "login", "start"];
 const OWN: &str = "/proc/self/stat";
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|it| it != "--bench").collect();
     let named = |name: &str| arguments.iter().any(|it| it == name);
-    let all = !["hash", "factors", "oauth", "pages", "fairness", "isolation", "login", "start"]
-        .iter()
-        .any(|name| named(name));
+    let all = !SCENARIOS.iter().any(|name| named(name));
     let given = arguments.windows(2).filter(|pair| pair[0] == "--users");
     let mut users: Vec<usize> = given.map(|pair| pair[1].parse().expect("a number")).collect();
     if users.is_empty() {
@@ -90,6 +91,10 @@ fn main() {
     if all || named("isolation") {
         let folder = tempfile::tempdir().unwrap();
         runtime.block_on(fairness::isolation(folder.path()));
+    }
+    if all || named("tenants") {
+        let folder = tempfile::tempdir().unwrap();
+        runtime.block_on(tenants::tenants(folder.path()));
     }
     for count in users {
         let folder = tempfile::tempdir().unwrap();
@@ -178,7 +183,8 @@ async fn login(folder: &Path, count: usize, measured: bool) {
     let app = App::open_with(config(folder), Clock::System, Entropy::Os).await.unwrap();
     let slug = Slug::parse("acme").unwrap();
     let caller = Caller::operator("bench".to_owned());
-    let tenant = tenants::create(&app, &caller, slug, tenants::Change::default()).await.unwrap().id;
+    let change = flows::tenants::Change::default();
+    let tenant = flows::tenants::create(&app, &caller, slug, change).await.unwrap().id;
     let hash = app.passwords.hash(ORDER, &Password::parse(PASSWORD).unwrap()).await.unwrap();
     seed(&app, tenant, &hash, count).await;
     if !measured {

@@ -1,10 +1,10 @@
 //! What is fuzzed: every parser that input of strangers reaches, each as a function that takes any
 //! bytes and panics where something does not hold that should.
 //!
-//! The same functions run twice: under libFuzzer, by the programs in `fuzz_targets/` (nightly), and
-//! over the kept corpus, by `tests/it/fuzzed.rs` (stable). So nothing here names the fuzzer.
+//! The same functions run twice: under libFuzzer, by `main.rs`, and over the kept corpus, by
+//! `tests/it/fuzzed.rs`. So nothing here names the fuzzer.
 
-use std::{collections::BTreeMap, path::PathBuf, str::from_utf8};
+use std::{collections::BTreeMap, path::PathBuf, str::from_utf8, sync::LazyLock};
 
 use countersign::{
     clock::Timestamp,
@@ -21,11 +21,15 @@ use countersign::{
     },
     domain::{
         agent,
-        application::{ApplicationType, metadata::Metadata, uri},
+        application::{Application, ApplicationType, Origin, Owner, metadata::Metadata, uri},
         email::Email,
         factor::canonical_code,
         oauth::{
-            claims::ClaimsRequest, device::UserCode, parameters::Parameters, pkce, registration,
+            claims::ClaimsRequest,
+            device::UserCode,
+            parameters::Parameters,
+            pkce, registration,
+            request::{self, AuthorizationRequest},
             scope::Scope,
         },
         password::{Password, is_common},
@@ -38,19 +42,22 @@ use countersign::{
         token::SigningAlgorithm,
     },
     http::language::Switched,
+    id::ApplicationId,
     secret::Secret,
     text::Locale,
     view::qr::Qr,
 };
 use serde_json::{Map, Value};
 
+mod node;
+mod signed;
 mod web;
 mod webauthn;
 
 /// A target.
 pub type Target = fn(&[u8]);
 
-/// Every target by its name, which is that of its program and of the folder of its corpus.
+/// Every target by its name, which is that of the folder of its corpus.
 pub const TARGETS: &[(&str, Target)] = &[
     ("breached", breached),
     ("certificate", certificate),
@@ -70,6 +77,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("redirect_uri", redirect_uri),
     ("request", web::request),
     ("settings", settings),
+    ("signed", signed::token),
     ("slug", slug),
     ("style", safe_style),
     ("token", token),
@@ -266,14 +274,18 @@ fn token(data: &[u8]) {
     }
 }
 
-fn dpop_proof(data: &[u8]) {
-    let Ok(text) = from_utf8(data) else { return };
-    let expected = dpop::Expected {
+fn expected() -> dpop::Expected<'static> {
+    dpop::Expected {
         method: "POST",
         url: "https://id.example.com/t/acme/oauth/token",
         now: 1_767_225_600,
         access_token: None,
-    };
+    }
+}
+
+fn dpop_proof(data: &[u8]) {
+    let Ok(text) = from_utf8(data) else { return };
+    let expected = expected();
     if let Ok(proof) = dpop::check(text, &expected) {
         assert!(!proof.jti.is_empty() && proof.jkt.len() == 43);
         assert!((expected.now - proof.iat).abs() < 86_400);
@@ -354,6 +366,7 @@ fn oauth(data: &[u8]) {
     let pairs = url::form_urlencoded::parse(data);
     if let Ok(given) = Parameters::collect(pairs.into_owned()) {
         assert!(given.iter().all(|(name, _)| given.get(name).is_some()));
+        authorization(&given);
     }
     if let Some(scope) = Scope::parse(text) {
         let written = scope.to_string();
@@ -367,4 +380,64 @@ fn oauth(data: &[u8]) {
         assert!((43..=128).contains(&text.len()));
     }
     let _ = pkce::is_challenge(text);
+}
+
+/// What the application of [`authorization`] has been registered with.
+const REGISTERED: &str = r#"{
+    "redirect_uris": ["https://app.example.com/cb", "http://127.0.0.1/cb"],
+    "allowed_scopes": ["openid", "profile", "email", "offline_access", "invoices"],
+    "allowed_audiences": ["https://api.example.com"],
+    "authorization_details_types": ["payment"],
+    "default_acr_values": ["urn:a"]
+}"#;
+
+static APPLICATION: LazyLock<Application> = LazyLock::new(|| {
+    let metadata = serde_json::from_str(REGISTERED).expect("JSON");
+    let id: ApplicationId = "app_01h455vb4pex5vsknk084sn02q".parse().expect("an id");
+    Application {
+        id,
+        client_id: id.to_string(),
+        owner: Owner::Platform,
+        kind: ApplicationType::Native,
+        name: "App".to_owned(),
+        is_active: true,
+        origin: Origin::Operator,
+        metadata: Metadata::default().changed(&metadata).expect("metadata"),
+        created_at: Timestamp::from_micros(0),
+        updated_at: Timestamp::from_micros(0),
+    }
+});
+
+/// An authorization request of an application that is known.
+fn authorization(given: &Parameters) {
+    let application = &*APPLICATION;
+    let Ok(back) = request::return_path(application, given) else { return };
+    let registered = application.metadata.redirect_uris.as_deref().unwrap_or_default();
+    assert!(uri::matches(application.kind, registered, &back.redirect_uri));
+    let Ok(checked) = request::check(application, given, &back) else { return };
+    assert_eq!(checked.return_path(), back);
+    assert!(checked.code_challenge.is_some(), "a native application proves that it asked");
+    assert!(checked.scope.is_within(&request::personal_scopes(application)));
+    let known = ["https://api.example.com", application.client_id.as_str()];
+    assert!(checked.resource.iter().all(|it| known.contains(&it.as_str())));
+    assert!(checked.authorization_details.iter().all(|it| it["type"] == "payment"));
+    // As a row it waits, and is read again at each visit.
+    let stored = serde_json::to_string(&checked).expect("JSON");
+    let again: AuthorizationRequest = serde_json::from_str(&stored).expect("a request");
+    assert_eq!(again, checked);
+}
+
+fn base64url(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    let mut text = String::new();
+    for chunk in bytes.chunks(3) {
+        let mut three = [0_u8; 4];
+        three[1..=chunk.len()].copy_from_slice(chunk);
+        let number = u32::from_be_bytes(three);
+        for place in 0..=chunk.len() {
+            let six = number >> (18 - 6 * place) & 63;
+            text.push(char::from(DIGITS[six as usize]));
+        }
+    }
+    text
 }

@@ -8,6 +8,8 @@ use countersign::crypto::webauthn::{
 };
 use serde_json::{Value, json};
 
+use super::base64url;
+
 const ORIGIN: &str = "https://id.example.com";
 
 struct Begun {
@@ -141,19 +143,4 @@ fn created(id: &[u8], attestation: &[u8], challenge: &str) -> Value {
 fn client_data(kind: &str, challenge: &str) -> String {
     json!({ "type": kind, "challenge": challenge, "origin": ORIGIN, "crossOrigin": false })
         .to_string()
-}
-
-fn base64url(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-    let mut text = String::new();
-    for chunk in bytes.chunks(3) {
-        let mut three = [0_u8; 4];
-        three[1..=chunk.len()].copy_from_slice(chunk);
-        let number = u32::from_be_bytes(three);
-        for place in 0..=chunk.len() {
-            let six = number >> (18 - 6 * place) & 63;
-            text.push(char::from(DIGITS[six as usize]));
-        }
-    }
-    text
 }

@@ -1,9 +1,9 @@
 //! The corpus of the fuzzers, run through the same functions: what was found once stays found, and
-//! a machine without the nightly toolchain sees it, too.
+//! a machine that builds no fuzzers sees it, too.
 
 use std::{collections::BTreeSet, fs, path::Path};
 
-#[expect(unreachable_pub, reason = "a library of its own, built by another toolchain")]
+#[expect(unreachable_pub, reason = "a library of its own")]
 #[path = "../../fuzz/src/lib.rs"]
 mod targets;
 
@@ -123,17 +123,8 @@ fn what_is_different_in_many_ways_breaks_nothing() {
 }
 
 #[test]
-fn every_target_has_its_program_and_its_corpus() {
+fn every_target_has_its_corpus() {
     let known: BTreeSet<String> =
         targets::TARGETS.iter().map(|(name, _)| (*name).to_owned()).collect();
     assert_eq!(names(&folder("corpus")), known);
-    let programs: BTreeSet<String> = names(&folder("fuzz_targets"))
-        .iter()
-        .map(|name| name.strip_suffix(".rs").unwrap().to_owned())
-        .collect();
-    assert_eq!(programs, known);
-    let manifest = fs::read_to_string(folder("Cargo.toml")).unwrap();
-    for name in known {
-        assert!(manifest.contains(&format!("name = \"{name}\"\n")), "{name}");
-    }
 }

@@ -194,8 +194,8 @@ async fn a_write_that_nobody_waits_for_is_skipped() {
 async fn a_statement_is_compiled_once_whatever_is_bound_to_it() {
     let world = on_sqlite().await;
     run(&world.db, "CREATE TABLE t (id BIGINT PRIMARY KEY, a TEXT, b TEXT)").await;
-    run(&world.db, "CREATE INDEX t_a ON t (a)").await;
-    run(&world.db, "CREATE INDEX t_b ON t (b)").await;
+    // Whether this one may be used depends on what is bound.
+    run(&world.db, "CREATE INDEX t_b ON t (b) WHERE a = 'x'").await;
     let reader = crate::db::open::sqlite_reader(&path(&world), Duration::from_secs(1)).unwrap();
     let text = "SELECT id FROM t WHERE a = ?1 AND b > ?2";
     let mut statement = reader.prepare(text).unwrap();

@@ -1,7 +1,8 @@
 //! What the machine can do, and how much of it the server does. Run by hand; nothing is asserted.
 //!
 //! `cargo bench -- [hash] [factors] [oauth] [pages] [fairness] [isolation] [tenants] [login] [start] [--users N]…`; all of it, at 1,000 and 1,000,000
-//! users, where nothing is said. The unit is work for each second of processor time of the process that
+//! users, where nothing is said. `growth [--rows N]` is run only where it is named, since it takes
+//! long and much of a disk. The unit is work for each second of processor time of the process that
 //! does it, since that repeats on a machine that does other things too. The environment is not
 //! read, so that the figures are those of the defaults.
 #![expect(
@@ -44,6 +45,7 @@ use tower::ServiceExt as _;
 
 mod factors;
 mod fairness;
+mod growth;
 mod oauth;
 mod pages;
 mod tenants;
@@ -54,16 +56,29 @@ const RAW: usize = 100;
 const LANES: usize = 16;
 const LOGINS_OF_A_LANE: usize = 25;
 const ORDER: Order = Order { share: Share::of(1), class: Class::Known };
-const SCENARIOS: [&str; 9] =
-    ["hash", "factors", "oauth", "pages", "fairness", "isolation", "tenants", "login", "start"];
+const SCENARIOS: [&str; 10] = [
+    "hash",
+    "factors",
+    "oauth",
+    "pages",
+    "fairness",
+    "isolation",
+    "tenants",
+    "growth",
+    "login",
+    "start",
+];
 const OWN: &str = "/proc/self/stat";
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|it| it != "--bench").collect();
     let named = |name: &str| arguments.iter().any(|it| it == name);
     let all = !SCENARIOS.iter().any(|name| named(name));
-    let given = arguments.windows(2).filter(|pair| pair[0] == "--users");
-    let mut users: Vec<usize> = given.map(|pair| pair[1].parse().expect("a number")).collect();
+    let numbers = |name: &str| -> Vec<usize> {
+        let given = arguments.windows(2).filter(|pair| pair[0] == name);
+        given.map(|pair| pair[1].parse().expect("a number")).collect()
+    };
+    let mut users = numbers("--users");
     if users.is_empty() {
         users = vec![1_000, 1_000_000];
     }
@@ -95,6 +110,11 @@ fn main() {
     if all || named("tenants") {
         let folder = tempfile::tempdir().unwrap();
         runtime.block_on(tenants::tenants(folder.path()));
+    }
+    if named("growth") {
+        let folder = tempfile::tempdir().unwrap();
+        let rows = numbers("--rows").first().copied().unwrap_or(1_000_000);
+        runtime.block_on(growth::growth(folder.path(), rows));
     }
     for count in users {
         let folder = tempfile::tempdir().unwrap();

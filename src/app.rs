@@ -50,6 +50,7 @@ pub const MIGRATIONS: &[Migration] = &[
         sql: include_str!("../migrations/0009_disavowals.sql"),
     },
     Migration { version: 10, name: "holders", sql: include_str!("../migrations/0010_holders.sql") },
+    Migration { version: 11, name: "orders", sql: include_str!("../migrations/0011_orders.sql") },
 ];
 
 /// Everything that a use case may need.

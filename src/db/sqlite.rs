@@ -318,6 +318,8 @@ impl Session {
         query: &Query,
         read: impl FnOnce(&Connection, Rows<'_>, bool) -> rusqlite::Result<Result<T>>,
     ) -> Result<T> {
+        // PostgreSQL can be asked what a connection has prepared; here only this tells.
+        tracing::trace!(statement = query.text);
         let connection = &self.connection;
         let outcome = connection.prepare_cached(query.text).and_then(|mut statement| {
             bind(&mut statement, query)?;

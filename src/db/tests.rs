@@ -1,6 +1,7 @@
 //! What holds on both engines. PostgreSQL takes part, with and without prepared statements, where
 //! `COUNTERSIGN_TEST_DATABASE_URL` names a server on which databases may be made.
 
+mod pooler;
 mod postgres;
 mod sqlite;
 mod whole;

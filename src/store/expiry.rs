@@ -127,8 +127,8 @@ pub async fn purge_all_tenants(tx: &mut Tx, dead: Dead, now: Timestamp, limit: i
         Dead::Events => past!("events", "tenant_id, id", "at"),
         Dead::Mails => {
             "DELETE FROM outbox WHERE (tenant_id, id) IN \
-             (SELECT tenant_id, id FROM outbox WHERE done_at IS NOT NULL \
-                 AND ((state = 'sent' AND done_at <= $1) OR done_at <= $3) LIMIT $2)"
+             (SELECT tenant_id, id FROM outbox WHERE done_at <= $1 \
+                 AND (state = 'sent' OR done_at <= $3) LIMIT $2)"
         }
     };
     let before = match dead {

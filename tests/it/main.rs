@@ -38,6 +38,7 @@ mod oauth_pages;
 mod openapi;
 mod pages;
 mod passkeys;
+mod plans;
 mod portal;
 mod races;
 mod remembered;

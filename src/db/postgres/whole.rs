@@ -119,7 +119,14 @@ impl Session {
         }
         match ended {
             Ok(()) => Ok((rows, Written::All)),
-            Err(cause) => Err(self.failed(&cause, "COMMIT")),
+            Err(cause) => {
+                let fault = self.failed(&cause, "COMMIT");
+                // It was being done when the server, or a pooler, ended: it may have counted.
+                if self.trouble != Some(Trouble::Conflict) {
+                    self.trouble = None;
+                }
+                Err(fault)
+            }
         }
     }
 

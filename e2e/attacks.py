@@ -106,6 +106,9 @@ def owner_abroad(target, experience, every=2.0):
         if status_of(answer) == "captcha_required":
             experience.puzzles += 1
             puzzle = yield target.request("GET", path("captcha"), headers=[("X-Forwarded-For", place)])
+            if puzzle.status != 200:
+                experience.add(puzzle, time.perf_counter() - begun)
+                continue
             process = puzzle_solver(puzzle.json)
             while process.poll() is None:
                 yield Pause(0.02)

@@ -18,6 +18,7 @@ use super::{
 use crate::{
     app::App,
     config::Config,
+    crypto::breached::filter::Filter,
     domain::tenant::{Slug, Tenant},
     error::{Code, Context, Error, Result},
     flows::{Caller, Cx, fresh_id, tenants},
@@ -43,6 +44,17 @@ impl Operator {
     pub(super) async fn open(mut config: Config, form: Form) -> Result<Self> {
         // One command makes one hash at most; threads for more would only take time to start.
         config.passwords.threads = 1;
+        // Emergencies are what these commands are for: none waits for a file that judges nothing but
+        // new passwords. The server does not start with such a file.
+        if let Some(path) = config.passwords.breach_filter.as_deref()
+            && let Err(fault) = Filter::open(path)
+        {
+            output::warning(&format!(
+                "going on without the filter of breached passwords: {}: {fault}",
+                path.display()
+            ));
+            config.passwords.breach_filter = None;
+        }
         let app = App::open(config).await?;
         let request: RequestId = fresh_id(&app.entropy, app.clock.now())?;
         Ok(Self { app, caller: Arc::new(Caller::operator(request.to_string())), form })

@@ -105,6 +105,11 @@ pub fn failure(reason: &str) {
     }
 }
 
+/// Tells standard error of something that is wrong and stops nothing.
+pub fn warning(said: &str) {
+    let _ = writeln!(io::stderr().lock(), "warning: {}", printable(said));
+}
+
 /// Tells standard error how far something is that takes long.
 pub fn progress(said: &str) {
     let _ = writeln!(io::stderr().lock(), "{}", printable(said));

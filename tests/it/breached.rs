@@ -131,3 +131,16 @@ fn what_is_no_download_and_what_is_no_filter_is_told() {
         assert!(answer.err.contains("the file is not whole; build it anew"), "{}", answer.err);
     }
 }
+
+#[test]
+fn a_broken_filter_stops_no_command_but_the_server() {
+    let desk = Desk::new();
+    desk.acme();
+    desk.run("user create --tenant acme judy@example.com --first-name J --last-name L");
+    write(&desk, "filter", "no filter");
+    write(&desk, "countersign.toml", "[passwords]\nbreach_filter = \"filter\"\n");
+    let answer = desk.run("lockdown acme judy@example.com");
+    assert_eq!(answer.code, 0, "{}", answer.err);
+    assert!(answer.err.contains("going on without the filter"), "{}", answer.err);
+    assert_eq!(desk.run("serve --listen 127.0.0.1:0").code, 1);
+}

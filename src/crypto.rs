@@ -7,6 +7,7 @@
 pub mod breached;
 pub mod certificate;
 pub mod codes;
+pub mod device;
 pub mod hasher;
 pub mod imported;
 pub mod jose;

@@ -26,7 +26,18 @@ impl Token {
     /// As [`Entropy::bytes`].
     pub fn generate(entropy: &Entropy) -> Result<Self> {
         let bytes = Zeroizing::new(entropy.bytes::<32>()?);
-        Ok(Self(Secret::new(URL_SAFE_NO_PAD.encode(*bytes))))
+        Ok(Self::of(&bytes))
+    }
+
+    /// The token of these bytes.
+    pub(super) fn of(bytes: &[u8; 32]) -> Self {
+        Self(Secret::new(URL_SAFE_NO_PAD.encode(bytes)))
+    }
+
+    /// Its bytes.
+    pub(super) fn bytes(&self) -> Zeroizing<[u8; 32]> {
+        // A token decodes by construction.
+        decoded(self.expose()).unwrap_or_default()
     }
 
     /// Takes `text` as a token; `None` where it is not exactly how a token is spelt.
@@ -47,9 +58,7 @@ impl Token {
     /// What is stored of it, and looked up: the SHA-256 of its 32 bytes.
     #[must_use]
     pub fn digest(&self) -> TokenDigest {
-        // A token decodes by construction.
-        let bytes = decoded(self.expose()).unwrap_or_default();
-        TokenDigest(sha256(&*bytes))
+        TokenDigest(sha256(&*self.bytes()))
     }
 }
 

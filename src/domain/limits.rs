@@ -22,6 +22,8 @@ pub enum Per {
     Tenant,
     /// An application that has proved who it is.
     Application,
+    /// A device that somebody has signed in from.
+    Device,
     /// An account, or an address that may have one.
     Account,
     /// An address that mail goes to.
@@ -89,6 +91,8 @@ limits! {
     RequestsWide => "requests-wide", WideNetwork, 2_400 in MINUTE, Load;
     /// Requests to a tenant; the amount is a setting.
     TenantRequests => "tenant", Tenant, 60_000 in MINUTE, Load;
+    /// Requests of a device that somebody has signed in from, which do not count for the tenant.
+    DeviceRequests => "device", Device, 600 in MINUTE, Load;
     /// Requests of an application that has proved who it is, which count for no network; the amount
     /// is a setting.
     ApplicationRequests => "application", Application, 60_000 in MINUTE, Load;

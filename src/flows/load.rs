@@ -21,6 +21,7 @@ use governor::{
 
 use crate::{
     config::LimitsConfig,
+    crypto::{device, opaque::Token, seal::MasterKey},
     domain::{
         limits::{Guards, Limit, Per},
         network::{ClientAddress, Network},
@@ -83,6 +84,7 @@ pub struct Load {
     networks: Vec<Line>,
     proving: Option<Line>,
     tenants: Option<Line>,
+    devices: Option<Line>,
     applications: Option<Line>,
 }
 
@@ -98,7 +100,7 @@ impl Load {
             other => other.policy().amount,
         };
         let line = |limit: Limit| Line::new(limit, amount(limit)).filter(|_| config.enabled);
-        let others = [Limit::TenantRequests, Limit::ApplicationRequests];
+        let others = [Limit::TenantRequests, Limit::DeviceRequests, Limit::ApplicationRequests];
         let of_networks =
             |limit: &&Limit| limit.policy().guards == Guards::Load && !others.contains(limit);
         Self {
@@ -106,6 +108,7 @@ impl Load {
             proving: Line::new(Limit::Requests, config.requests_per_minute.saturating_mul(PROVING))
                 .filter(|_| config.enabled),
             tenants: line(Limit::TenantRequests),
+            devices: line(Limit::DeviceRequests),
             applications: line(Limit::ApplicationRequests),
         }
     }
@@ -139,12 +142,18 @@ impl Load {
         }
     }
 
-    /// Counts a request to a tenant.
+    /// Counts a request to a tenant: for the device, where the tenant has given out the token that
+    /// came along, so that strangers cannot flood it out; else for the tenant.
     ///
     /// # Errors
     /// [`Error::Throttled`].
-    pub fn tenant(&self, id: TenantId) -> Result<()> {
-        of_id(self.tenants.as_ref(), id.uuid())
+    pub fn tenant(&self, key: &MasterKey, id: TenantId, device: Option<&Token>) -> Result<()> {
+        let Some(token) = device.filter(|token| device::is_of(key, token, id.uuid())) else {
+            return of_id(self.tenants.as_ref(), id.uuid());
+        };
+        let digest = token.digest();
+        let half = digest.as_bytes().first_chunk().copied().unwrap_or_default();
+        of_id(self.devices.as_ref(), uuid::Uuid::from_bytes(half))
     }
 
     /// Counts a request of an application that has proved who it is.

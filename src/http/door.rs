@@ -208,13 +208,16 @@ impl Door {
         Ok(self.cx(self.tenant().await?))
     }
 
-    /// The tenant that the path names: in use, and not flooded with requests.
+    /// The tenant that the path names: in use, and not flooded with requests. A device that somebody
+    /// has signed in from counts for itself: strangers cannot flood it out.
     ///
     /// # Errors
     /// `tenant_not_found`, `tenant_suspended`, `too_many_attempts`.
     pub async fn tenant(&self) -> Result<Arc<Tenant>> {
         let tenant = tenants::resolve(&self.app, &self.slug).await?;
-        self.app.load.tenant(tenant.id)?;
+        let devices = cookies::devices(&self.app, &self.headers).into_iter();
+        let device = devices.filter(|(of, _)| *of == tenant.id).map(|(_, token)| token).next();
+        self.app.load.tenant(&self.app.master_key, tenant.id, device.as_ref())?;
         Ok(tenant)
     }
 

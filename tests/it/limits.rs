@@ -10,7 +10,7 @@ use countersign::{
 use serde_json::json;
 
 use crate::support::{
-    Answer, Client, World,
+    Answer, Client, PASSWORD, World,
     applications::{Made, encoded},
 };
 
@@ -185,6 +185,48 @@ async fn a_tenant_that_is_flooded_leaves_the_others_alone() {
     }
     assert_eq!(statuses, [200, 200, 200, 200, 429, 429]);
     assert_eq!(world.client().get("/t/globex/login").await.status, 200);
+}
+
+/// The flood is answered by what strangers have; a device that has signed in before is none.
+#[tokio::test]
+async fn strangers_cannot_flood_a_known_device_out() {
+    let world = World::with(|config| {
+        config.limits.enabled = true;
+        config.limits.tenant_requests_per_minute = 4;
+    })
+    .await;
+    let acme = world.acme().await;
+    let globex = world.tenant("globex", "{}").await;
+    world.user(&acme, "grace@example.com").await;
+    world.user(&globex, "grace@example.com").await;
+    let mut at_home = world.client();
+    at_home.login("acme", "grace@example.com", PASSWORD).await.data();
+    let mut at_globex = world.client_at("192.0.2.1");
+    at_globex.login("globex", "grace@example.com", PASSWORD).await.data();
+    for number in 10..20 {
+        world.client_at(&format!("192.0.2.{number}")).get("/t/acme/login").await;
+    }
+    let mut stranger = world.client_at("192.0.2.2");
+    let refused = stranger.login("acme", "grace@example.com", PASSWORD).await;
+    assert_eq!(refused.refused(429), "too_many_attempts");
+    for _ in 0..10 {
+        at_home.login("acme", "grace@example.com", PASSWORD).await.data();
+    }
+    // Made up, and given out by another tenant.
+    let name = format!("cs_device_{}", &acme.tenant.id.to_string()[4..]);
+    let of_globex = at_globex.cookies.iter().find(|(name, _)| name.starts_with("cs_device_"));
+    for value in ["A".repeat(43), of_globex.unwrap().1.clone()] {
+        stranger.cookies = vec![(name.clone(), value)];
+        assert_eq!(stranger.get("/t/acme/login").await.status, 429);
+    }
+    // Nor is it free to ask as often as it likes.
+    let mut asked = 0;
+    while at_home.get("/t/acme/login").await.status != 429 {
+        asked += 1;
+        assert!(asked < 6_000, "a device may ask for ever");
+        at_home.address = format!("198.51.100.{}", asked % 250).parse().unwrap();
+    }
+    assert!(asked >= 580, "only {asked} times");
 }
 
 #[tokio::test]

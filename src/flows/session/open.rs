@@ -5,7 +5,10 @@
 
 use super::{Opened, prepare};
 use crate::{
-    crypto::opaque::{Token, digest_text},
+    crypto::{
+        device as device_token,
+        opaque::{Token, digest_text},
+    },
     db::{Query, Written},
     domain::{agent, session::Persistence, token::Client, user::User},
     error::{Code, Error, Result},
@@ -15,7 +18,7 @@ use crate::{
         oauth,
         tokens::{self, Minted, SessionFacts},
     },
-    id::{DeviceId, UserId},
+    id::{DeviceId, Id as _, UserId},
     store,
 };
 
@@ -204,7 +207,7 @@ fn device(cx: &Cx, user: &User, visitor: &Visitor) -> Result<(Option<Token>, Que
     if let Some(known) = visitor.device {
         return Ok((None, store::devices::seen(cx.tenant.id, known, cx.now)));
     }
-    let token = Token::generate(&cx.app.entropy)?;
+    let token = device_token::token(&cx.app.master_key, &cx.app.entropy, cx.tenant.id.uuid())?;
     let device = store::devices::Device {
         id: cx.id()?,
         user: user.id,

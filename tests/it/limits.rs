@@ -209,15 +209,15 @@ async fn strangers_cannot_flood_a_known_device_out() {
     let mut stranger = world.client_at("192.0.2.2");
     let refused = stranger.login("acme", "grace@example.com", PASSWORD).await;
     assert_eq!(refused.refused(429), "too_many_attempts");
-    for _ in 0..10 {
-        at_home.login("acme", "grace@example.com", PASSWORD).await.data();
-    }
     // Made up, and given out by another tenant.
     let name = format!("cs_device_{}", &acme.tenant.id.to_string()[4..]);
     let of_globex = at_globex.cookies.iter().find(|(name, _)| name.starts_with("cs_device_"));
     for value in ["A".repeat(43), of_globex.unwrap().1.clone()] {
         stranger.cookies = vec![(name.clone(), value)];
         assert_eq!(stranger.get("/t/acme/login").await.status, 429);
+    }
+    for _ in 0..5 {
+        at_home.login("acme", "grace@example.com", PASSWORD).await.data();
     }
     // Nor is it free to ask as often as it likes.
     let mut asked = 0;
@@ -226,7 +226,7 @@ async fn strangers_cannot_flood_a_known_device_out() {
         assert!(asked < 6_000, "a device may ask for ever");
         at_home.address = format!("198.51.100.{}", asked % 250).parse().unwrap();
     }
-    assert!(asked >= 580, "only {asked} times");
+    assert!(asked >= 500, "only {asked} times");
 }
 
 #[tokio::test]

@@ -192,7 +192,11 @@ fn selector(input: &mut Parser<'_>) -> Parsed<String> {
                 }
             }
             token => {
-                let Some(name) = element(input, &token)? else {
+                // With nothing but a comment between them, two names would become one of ours.
+                let is_glued = matches!(token, Token::Ident(_))
+                    && !said.is_empty()
+                    && !said.ends_with([' ', ',', '>']);
+                let Some(name) = element(input, &token)?.filter(|_| !is_glued) else {
                     return refuse(input, Why::Selector);
                 };
                 said.push_str(&name);

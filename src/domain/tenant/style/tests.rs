@@ -55,6 +55,10 @@ const REFUSED: &[(&str, Why)] = &[
     ("input[value^=a] { color: red }", Why::Selector),
     ("#password:focus { color: red }", Why::Selector),
     ("body:has(#email) { color: red }", Why::Selector),
+    // Would name another element without the comment.
+    ("a/**/button { color: red }", Why::Selector),
+    ("#email/**/a { color: red }", Why::Selector),
+    ("a:hover/**/a { color: red }", Why::Selector),
     // Covers or moves.
     ("main { position: fixed }", Why::Property),
     ("main { transform: scale(0) }", Why::Property),

@@ -2,9 +2,9 @@
 //!
 //! Counters are atomic in the database, but between reading a count and writing a failure a
 //! password is hashed for milliseconds. Without the gate, two hundred parallel guesses would all
-//! read a count of nought. Each node has gates of its own, and so has the
-//! portal, which does not know the tenant beforehand and must not tell by waiting where an address has
-//! an account: with `n` nodes at most `2n - 1` guesses more are checked than the rule allows.
+//! read a count of nought. Each node has gates of its own, and so has the portal, which does not
+//! know the tenant beforehand and must not tell by waiting where an address has an account: with `n`
+//! nodes at most `2n - 1` guesses more are checked than the rule allows.
 
 use std::{
     collections::HashMap,
